@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+# The front door.  Each target first makes sure of the tools it needs (tools/setup), then calls
+# Meson in $(BUILD).
+
+PREFIX ?= /usr/local
+BUILD ?= build
+clang := env CC=clang CXX=clang++
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: help build run test sanitize bench install check-style format map clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
+
+build: ## build the library and the examples (what plain `make` does)
+	@tools/setup build
+	@tools/build $(BUILD)
+
+run: build ## build, then run the demo daemon until Ctrl-C
+	@exec $(BUILD)/examples/hello
+
+test: ## build and run every test
+	@tools/setup build test
+	@tools/build $(BUILD) -Dtests=enabled
+	@tools/run-tests $(BUILD)
+
+sanitize: ## run the tests under ASan and UBSan, then under TSan (clang)
+	@tools/setup build sanitize
+	@$(clang) tools/build $(BUILD)-asan -Dtests=enabled -Db_sanitize=address,undefined
+	@$(clang) tools/build $(BUILD)-tsan -Dtests=enabled -Db_sanitize=thread
+	@tools/run-tests $(BUILD)-asan $(BUILD)-tsan
+
+bench: ## measure beside the peers
+	@tools/setup build bench
+	@tools/build $(BUILD)-bench -Dlibdir=lib -Dprefix=$(abspath $(BUILD)-bench/prefix)
+	@meson install -C $(BUILD)-bench --no-rebuild --quiet
+	@bench/run $(abspath $(BUILD)-bench/prefix)
+
+install: ## install below PREFIX (/usr/local); DESTDIR is honoured
+	@tools/setup build
+	@tools/build $(BUILD) -Dlibdir=lib -Dprefix=$(abspath $(PREFIX))
+	@tools/install $(BUILD) $(abspath $(PREFIX))
+
+check-style: ## run the checks of format, limits, layers and names only
+	@tools/setup build test
+	@tools/build $(BUILD) -Dtests=enabled
+	@tools/run-tests --only gates $(BUILD)
+
+format: ## format the sources in place
+	@tools/setup test
+	@tools/format .
+
+map: ## write the list of exported names anew from the headers
+	@tools/setup build
+	@tools/symbols.py --update .
+
+clean: ## remove everything that was built
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-bench

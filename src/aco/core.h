@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core.h - what the layers above may do with a coroutine beyond the installed aco/aco.h: embed one,
+ * embed a stack, and save an owner without taking its place.
+ *
+ * Layer: aco (uses base).  Everything here belongs to the thread that made the coroutine.
+ */
+#ifndef EVENTER_ACO_CORE_H
+#define EVENTER_ACO_CORE_H
+
+#include "aco/aco.h"
+
+#include <stddef.h>
+
+#define ACO_GUARD_SIZE      ((size_t)64 * 1024) /* below a stack: faults on any access */
+#define ACO_STACK_SIZE_MIN  ((size_t)16 * 1024)
+#define ACO_STACK_SIZE_MAX  ((size_t)1 << 30)
+#define ACO_STACK_COLOUR_MAX 32 /* tops of stacks differ by up to this many cache lines */
+
+/* Fill co (uninitialised memory of the caller's) as a fresh coroutine, as aco_create() does. */
+void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t fp, void *arg);
+
+/* Give back what co holds, not co itself.  It does not run; frames that it still has are dropped. */
+void aco_fini(aco_t *co);
+
+/*
+ * Copy the owner's live bytes to its save area, which grows or shrinks to them; the stack has no owner
+ * then.  Returns 0, or -1 with ENOMEM and the owner still in place.  No owner: nothing to do.
+ */
+int aco_save_owner(aco_share_stack_t *stack);
+
+/*
+ * Map a stack of size usable bytes (a page multiple within the limits above) with a guard below and
+ * its top colour cache lines lower (colour < ACO_STACK_COLOUR_MAX).  Returns 0 or -ENOMEM.
+ */
+int aco_stack_map(aco_share_stack_t *stack, size_t size, unsigned colour, bool guard);
+
+/* Unmap it.  A stack that was never mapped (zeroed) is a no-op. */
+void aco_stack_unmap(aco_share_stack_t *stack);
+
+/* True if the address p lies on stack. */
+static inline bool aco_stack_has(const aco_share_stack_t *stack, const void *p)
+{
+    return (const char *)p >= stack->base && (const char *)p < stack->base + stack->sz;
+}
+
+/* What sanitizers have to be told; without one these are a plain copy, or nothing. */
+#ifdef ACO_SANITIZED_
+void fiber_new(aco_t *co);
+void fiber_free(aco_t *co);
+void fiber_forget_stack(aco_share_stack_t *stack);
+void fiber_copy_out(void *area, void *sp, size_t len);
+void fiber_copy_in(void *sp, const void *area, size_t len);
+#else
+#define fiber_new(co)                    ((void)0)
+#define fiber_free(co)                   ((void)0)
+#define fiber_forget_stack(stack)        ((void)0)
+#define fiber_copy_out(area, sp, len)    memcpy((area), (sp), (len))
+#define fiber_copy_in(sp, area, len)     memcpy((sp), (area), (len))
+#endif
+
+/* Bytes of a save area that hold the sanitizer's shadow of len bytes of stack. */
+#ifdef ACO_ASAN_
+#define SHADOW_SIZE(len) ((len) / 8)
+#else
+#define SHADOW_SIZE(len) ((size_t)0 * (len))
+#endif
+
+#endif

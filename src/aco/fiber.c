@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fiber.c - what the sanitizers are told of coroutines.  Empty without one.
+ *
+ * AddressSanitizer keeps one shadow byte for eight bytes of stack and writes it as frames come and
+ * go.  A frame that is copied away must take its shadow along, and leave clean shadow behind, or the
+ * next owner of the addresses is judged by somebody else's red zones.  ThreadSanitizer knows each
+ * coroutine as a fiber.  Source: sanitizer/common_interface_defs.h, sanitizer/tsan_interface.h.
+ */
+#include "aco/core.h"
+
+#ifdef ACO_SANITIZED_
+
+#ifdef ACO_ASAN_
+
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+
+static __thread const void *main_bottom; /* the thread's own stack, learnt on arriving from it */
+static __thread size_t main_size;
+
+void fiber_new(aco_t *co)
+{
+    co->fiber_ = NULL; /* the fake stack of a coroutine that was left */
+}
+
+void fiber_free(aco_t *co)
+{
+    (void)co;
+}
+
+void fiber_forget_stack(aco_share_stack_t *stack)
+{
+    __asan_unpoison_memory_region(stack->base, stack->sz);
+}
+
+/* Byte by byte and unchecked: red zones are copied like everything else. */
+__attribute__((no_sanitize("address", "undefined"))) static void
+copy_unchecked(volatile char *to, const volatile char *from, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        to[i] = from[i];
+}
+
+static char *shadow_of(void *p)
+{
+    size_t scale, offset;
+    __asan_get_shadow_mapping(&scale, &offset);
+    return (char *)(((uintptr_t)p >> scale) + offset);
+}
+
+void fiber_copy_out(void *area, void *sp, size_t len)
+{
+    copy_unchecked(area, sp, len);
+    copy_unchecked((char *)area + len, shadow_of(sp), SHADOW_SIZE(len));
+    __asan_unpoison_memory_region(sp, len);
+}
+
+void fiber_copy_in(void *sp, const void *area, size_t len)
+{
+    copy_unchecked(sp, area, len);
+    copy_unchecked(shadow_of(sp), (const char *)area + len, SHADOW_SIZE(len));
+}
+
+void aco_fiber_leave_(aco_t *from, aco_t *to)
+{
+    void **fake_stack = from->is_end ? NULL : &from->fiber_;
+    if (to->share_stack != NULL)
+        __sanitizer_start_switch_fiber(fake_stack, to->share_stack->base, to->share_stack->sz);
+    else
+        __sanitizer_start_switch_fiber(fake_stack, main_bottom, main_size);
+}
+
+void aco_fiber_arrive_(aco_t *co)
+{
+    const void *bottom;
+    size_t size;
+    __sanitizer_finish_switch_fiber(co->fiber_, &bottom, &size);
+    if (co->main_co != NULL) { /* only the thread's own stack switches to a coroutine */
+        main_bottom = bottom;
+        main_size = size;
+    }
+}
+
+#else /* ThreadSanitizer */
+
+#include <sanitizer/tsan_interface.h>
+#include <string.h>
+
+void fiber_new(aco_t *co)
+{
+    co->fiber_ = co->main_co == NULL ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
+}
+
+void fiber_free(aco_t *co)
+{
+    if (co->main_co != NULL)
+        __tsan_destroy_fiber(co->fiber_);
+}
+
+void fiber_forget_stack(aco_share_stack_t *stack)
+{
+    (void)stack;
+}
+
+void fiber_copy_out(void *area, void *sp, size_t len)
+{
+    memcpy(area, sp, len);
+}
+
+void fiber_copy_in(void *sp, const void *area, size_t len)
+{
+    memcpy(sp, area, len);
+}
+
+#endif
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "aco/core.h"
+#include "base/alloc.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define STACK_SIZE_DEFAULT ((size_t)2 * 1024 * 1024)
+#define CACHE_LINE         64
+
+int aco_stack_map(aco_share_stack_t *stack, size_t size, unsigned colour, bool guard)
+{
+    assert(colour < ACO_STACK_COLOUR_MAX);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (size < ACO_STACK_SIZE_MIN)
+        size = ACO_STACK_SIZE_MIN;
+    if (size > ACO_STACK_SIZE_MAX)
+        return -ENOMEM;
+    size = (size + page - 1) & ~(page - 1);
+    size_t guard_size = guard ? ACO_GUARD_SIZE : 0;
+
+    char *mapping = mmap(NULL, guard_size + size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (mapping == MAP_FAILED)
+        return -ENOMEM;
+    if (guard && mprotect(mapping, guard_size, PROT_NONE) != 0) {
+        munmap(mapping, guard_size + size);
+        return -ENOMEM;
+    }
+    *stack = (aco_share_stack_t){
+        .top = mapping + guard_size + size - (size_t)colour * CACHE_LINE,
+        .base = mapping + guard_size,
+        .sz = size,
+        .mapping = mapping,
+        .mapping_size = guard_size + size,
+    };
+    return 0;
+}
+
+void aco_stack_unmap(aco_share_stack_t *stack)
+{
+    if (stack->mapping == NULL)
+        return;
+    fiber_forget_stack(stack);
+    munmap(stack->mapping, stack->mapping_size);
+    *stack = (aco_share_stack_t){0};
+}
+
+aco_share_stack_t *aco_share_stack_new(size_t sz)
+{
+    return aco_share_stack_new2(sz, 1);
+}
+
+aco_share_stack_t *aco_share_stack_new2(size_t sz, char guard)
+{
+    aco_share_stack_t *stack = alloc_zeroed(1, sizeof(*stack));
+    if (stack == NULL)
+        return NULL;
+    int err = aco_stack_map(stack, sz == 0 ? STACK_SIZE_DEFAULT : sz, 0, guard != 0);
+    if (err != 0) {
+        alloc_free(stack);
+        errno = -err;
+        return NULL;
+    }
+    return stack;
+}
+
+void aco_share_stack_destroy(aco_share_stack_t *sstk)
+{
+    if (sstk == NULL)
+        return;
+    assert(sstk->owner == NULL);
+    aco_stack_unmap(sstk);
+    alloc_free(sstk);
+}

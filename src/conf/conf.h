@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conf.h - what higher layers may ask of the configuration beyond mtev_conf.h.
+ *
+ * Layer: conf.  Any thread, also while the configuration is loaded anew; never yields.
+ *
+ * One document is current.  A section holds a share of the document that it is from, so a reload
+ * swaps the current one and the old one goes with the last section that is released.
+ * Wherever a function says "logged" it said one line "FILE:LINE: reason" on mtev_error.
+ */
+#ifndef EVENTER_CONF_CONF_H
+#define EVENTER_CONF_CONF_H
+
+#include "mtev_conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONF_BYTES_MAX    4194304 /* of a configuration file */
+#define CONF_PATH_MAX     255     /* bytes of a path given to conf_each_child() */
+#define CONF_CHILDREN_MAX 1024    /* different keys in one <config>, merged */
+#define CONF_NAME_MAX     63      /* bytes of the name of a program */
+
+/*
+ * Load the file path (NUL-terminated; NULL: the current one again, a built-in text as it was).
+ * Returns 0; or, logged, -EINVAL (not what it should be), -EFBIG, -ENOMEM or as open(2) and
+ * read(2).  On failure, also when a reload has another root element, what was current stays.
+ */
+int conf_load(const char *path);
+
+/* As conf_load() for the NUL-terminated text, which errors call name.  Both are copied. */
+int conf_load_text(const char *name, const char *text);
+
+/* Forget what is loaded.  Sections that are held live on. */
+void conf_unload(void);
+
+/* Copy the name of the root element; the caller owns it.  0, -ENOENT (nothing loaded) or -ENOMEM.
+ */
+int conf_root_name(char **out);
+
+/* The name of the program: set (copied) before threads start; "" until then.  0 or -ENAMETOOLONG.
+ */
+int conf_set_app_name(const char *name);
+const char *conf_app_name(void);
+
+/* Log "FILE:LINE: ..." for section (no newline in format); conf_error_at() for a line in its file.
+ */
+void conf_error(mtev_conf_section_t section, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void conf_error_at(mtev_conf_section_t section, long line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Read the value that path finds from section, as mtev_conf_get_string() does.
+ * Each returns 0; -ENOENT if there is none; or, logged, -EINVAL or -ENOMEM.
+ */
+int conf_get_text(mtev_conf_section_t section, const char *path, char **out); /* caller owns it */
+int conf_get_int(mtev_conf_section_t section, const char *path, int64_t min, int64_t max,
+                 int64_t *out);
+int conf_get_bool(mtev_conf_section_t section, const char *path, bool *out); /* true|on|false|off */
+
+/*
+ * Log, for the value that path finds from section, "FILE:LINE: <element> name="value": ...": for
+ * what only the caller can know to be wrong.
+ */
+void conf_value_error(mtev_conf_section_t section, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Call fn for each child element of the elements path (such as "config") of section and of all its
+ * ancestors: of several with one name the deepest counts.  name, value and line are for the call
+ * only.  fn returning other than 0 ends it.  Returns 0, what fn returned, -ENOSPC (more than
+ * CONF_CHILDREN_MAX), -ENAMETOOLONG (path), -EINVAL or -ENOMEM; these are logged, and fn was not
+ * called.
+ */
+int conf_each_child(mtev_conf_section_t section, const char *path,
+                    int (*fn)(void *closure, const char *name, const char *value, long line),
+                    void *closure);
+
+/* Set up the streams of <logs>.  Returns 0, or -EINVAL after one logged line per fault. */
+int conf_apply_logs(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * value.h - what stands in a value for something else: environment variables.
+ *
+ * Layer: conf, for this layer alone.  Any thread (that does not change the environment meanwhile).
+ *
+ *     ENV:default:{KEY}          as a whole value
+ *     {{FACILITY:default:{KEY}}} anywhere in one, any number of times
+ *
+ * stand for the variable KEY, or for the default where KEY is not set.  FACILITY is ENV; with hwloc
+ * it is always the default.  What does not have one of these two forms is text like any other, and
+ * what was put in is not looked at again.
+ */
+#ifndef EVENTER_CONF_VALUE_H
+#define EVENTER_CONF_VALUE_H
+
+#include <stddef.h>
+
+#define VALUE_LEN_MAX     65536 /* bytes of a value after everything was put in */
+#define VALUE_REASON_SIZE 96    /* bytes of an explanation, with its NUL */
+
+/*
+ * Give in *out the text that raw (NUL-terminated) stands for; the caller owns it.
+ * Returns 0; -EINVAL (unknown facility) or -ENOSPC (longer than VALUE_LEN_MAX) with reason filled;
+ * or -ENOMEM.
+ */
+int value_interpolate(const char *raw, char **out, char reason[static VALUE_REASON_SIZE]);
+
+#endif

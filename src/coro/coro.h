@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * coro.h - a coroutine that an event loop runs: how it waits, and how it is woken.
+ *
+ * Layer: coro (uses aco, eventer).  Everything here belongs to one loop's thread.
+ *
+ *   NEW --start--> READY --drain--> RUNNING --coro_park()--> PARKED --coro_wake()--> READY
+ *                    ^                 |  `-- returns, aco_exit() --> ENDED
+ *                    `-- its stack is pinned or there is no memory to free it: stays READY
+ *
+ * In PARKED: reason says what for, generation names this wait, at most one waker of each kind (an event's
+ * reader or writer slot, the timer, a job) knows it, and each of them has forgotten it when the
+ * coroutine runs again.  A wake with another generation is dropped.
+ */
+#ifndef EVENTER_CORO_CORO_H
+#define EVENTER_CORO_CORO_H
+
+#include "aco/core.h"
+#include "base/list.h"
+#include "eventer/loop.h"
+#include "eventer/wheel.h"
+
+#include <aco/aco.h>
+#include <eventer/eventer.h>
+
+enum coro_state {
+    CORO_NEW = 0,
+    CORO_READY,
+    CORO_RUNNING,
+    CORO_PARKED,
+    CORO_ENDED,
+};
+
+enum coro_reason {
+    CORO_WAITS_FOR_NOTHING = 0,
+    CORO_WAITS_FOR_START,
+    CORO_WAITS_FOR_TIME,
+    CORO_WAITS_TO_READ,
+    CORO_WAITS_TO_WRITE,
+    CORO_WAITS_TO_ACCEPT,
+    CORO_WAITS_FOR_JOB,
+    CORO_WAITS_FOR_GATE,
+};
+
+struct coro_home;
+struct coro_site;
+struct eventer_aco_gate;
+
+struct coro {
+    aco_t co;                /* first */
+    struct queue_node ready; /* on the ready list, or among those who wait for a stack */
+    struct coro_home *home;
+    void (*func)(void);
+    void (*on_end)(void *arg); /* NULL: nobody asks */
+    struct coro_site *site;
+    struct wheel_node timer;
+    struct ring all;                /* of its home */
+    struct ring events;             /* that it converted and did not free */
+    struct eventer_aco_gate *gates; /* that it made and did not wait on */
+    uint32_t generation;
+    int result; /* of the last wait: 0 or -errno */
+    uint8_t state;
+    uint8_t reason;
+};
+
+/* Return the running coroutine of this loop, or NULL: none runs, or it is not a loop's. */
+static inline struct coro *coro_self(void)
+{
+    aco_t *co = aco_gtls_co;
+    return co != NULL && co->scheduled_ ? list_entry(co, struct coro, co) : NULL;
+}
+
+/*
+ * Start a coroutine that runs func with arg in the calling loop, as eventer_aco_start() says.  key tells
+ * functions that lend their locals from others: what differs in that must differ in its key (func itself
+ * if nothing else is known).  Returns 0, or -ENOMEM; then nothing was started.
+ */
+int coro_start(void (*func)(void), void *arg, const void *key);
+
+/*
+ * As coro_start(); on_end(arg) is called when the coroutine has ended, however it did, in its loop and on
+ * the loop's own stack, maybe before this returns.
+ */
+int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_end)(void *arg));
+
+/* Put co, which is off every list, behind those that are ready. */
+void coro_make_ready(struct coro *co);
+
+/*
+ * End the wait of co that generation names, with result.  Returns false, and does nothing, if that wait
+ * is over already.  Cost: O(1).
+ */
+static inline bool coro_wake(struct coro *co, uint32_t generation, int result)
+{
+    if (co->generation != generation || co->state != CORO_PARKED)
+        return false;
+    co->generation++;
+    co->result = result;
+    co->state = CORO_READY;
+    coro_make_ready(co);
+    return true;
+}
+
+/*
+ * Park self, the running coroutine, until it is woken; returns the wake's result.  Whoever is to wake it
+ * knows it already, with self->generation.  The one place that yields.  Yields.
+ */
+static inline __attribute__((always_inline)) int coro_park(struct coro *self,
+                                                           enum coro_reason reason)
+{
+    self->state = CORO_PARKED;
+    self->reason = (uint8_t)reason;
+    aco_yield1(&self->co);
+    return self->result;
+}
+
+/* Have self's next wait end with -ETIMEDOUT at due_ns (loop clock).  Cancel it after the wait. */
+void coro_arm_timer(struct coro *self, uint64_t due_ns);
+
+/*
+ * Turn e, which is not registered, into an event of this loop's coroutines; the reference stays the
+ * caller's.  e's fd is non-blocking.
+ */
+void coro_convert(eventer_t e, bool is_stream);
+
+/* Wake those who wait for e according to POLL* bits; fits edge_register(). */
+void coro_on_ready(eventer_t e, uint32_t poll_bits);
+
+/* End the waits on e with ECANCELED; they will not touch e again. */
+void coro_cancel_waits(eventer_t e);
+
+#endif

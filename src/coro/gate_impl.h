@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_impl.h - a gate: jobs under way, and the coroutine that waits for them.
+ */
+#ifndef EVENTER_CORO_GATE_IMPL_H
+#define EVENTER_CORO_GATE_IMPL_H
+
+#include "coro/coro.h"
+
+struct eventer_aco_gate {
+    struct loop *loop;             /* all of it happens here */
+    struct coro *owner;            /* who made it; NULL: ended without waiting */
+    struct eventer_aco_gate *next; /* of the owner's */
+    struct coro *waiter;           /* NULL: nobody waits yet */
+    uint32_t generation;           /* of the waiter's wait */
+    uint32_t outstanding;          /* jobs under way */
+};
+
+/* Their owner has ended: each is freed when its last job is done. */
+void gates_orphan(struct eventer_aco_gate *first);
+
+/* A job went in, or is done. */
+void gate_enter(struct eventer_aco_gate *gate);
+void gate_leave(struct eventer_aco_gate *gate);
+
+#endif

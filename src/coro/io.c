@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io.c - read, write, accept and close that look as if they blocked.
+ *
+ * Each operation is one frame deep: try, park, try again.  A frame between the coroutine's function and
+ * the switch costs more than the switch itself (every ret after a system call mispredicts).
+ */
+#include "base/alloc.h"
+#include "coro/coro.h"
+#include "eventer/event.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- waking ---------------------------------------------------------------------------------------- */
+
+void coro_on_ready(eventer_t e, uint32_t poll_bits)
+{
+    struct coro *reader = e->edge.reader, *writer = e->edge.writer;
+    if (reader != NULL && e->edge.may_read)
+        coro_wake(reader, reader->generation, 0);
+    if (writer != NULL && (poll_bits & (POLLOUT | POLLHUP | POLLERR)))
+        coro_wake(writer, writer->generation, 0);
+}
+
+static void cancel(struct coro **slot)
+{
+    struct coro *waiter = *slot;
+    *slot = NULL;
+    if (waiter != NULL && !coro_wake(waiter, waiter->generation, -ECANCELED))
+        waiter->result = -ECANCELED; /* woken already, and has not run: it must not touch e */
+}
+
+void coro_cancel_waits(eventer_t e)
+{
+    cancel(&e->edge.reader);
+    cancel(&e->edge.writer);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------- */
+
+/*
+ * Make sure that self's next wait is ended by e's readiness (slot: e's reader or writer) or by the
+ * deadline, which the first call computes from timeout_ns.  Returns 0 or -errno.
+ */
+static int prepare_wait(struct coro *self, eventer_t e, struct coro **slot, uint64_t timeout_ns,
+                        uint64_t *deadline_ns)
+{
+    if (slot == &e->edge.writer) {
+        int err = edge_want_out(e);
+        if (err != 0)
+            return err;
+    }
+    if (e->edge.on_ready == NULL) {
+        int err = edge_register(e, coro_on_ready);
+        if (err != 0)
+            return err;
+    }
+    if (timeout_ns > 0) {
+        if (*deadline_ns == 0)
+            *deadline_ns = clock_mono_ns() + timeout_ns;
+        coro_arm_timer(self, *deadline_ns);
+    }
+    *slot = self;
+    return 0;
+}
+
+/* Wait as prepared.  After -ECANCELED e may be gone. */
+static inline __attribute__((always_inline)) int wait_prepared(struct coro *self,
+                                                               struct coro **slot,
+                                                               enum coro_reason reason)
+{
+    int result = coro_park(self, reason);
+    wheel_cancel(&self->timer);
+    if (result != -ECANCELED)
+        *slot = NULL;
+    return result;
+}
+
+static inline uint64_t timeout_or(const struct timeval *timeout, uint64_t otherwise_ns)
+{
+    if (timeout == NULL)
+        return otherwise_ns;
+    uint64_t ns = clock_duration_ns(timeout);
+    return ns == 0 ? 1 : ns; /* zero has passed at once; 0 means none */
+}
+
+static inline int fail(int err)
+{
+    errno = -err;
+    return -1;
+}
+
+/* Why self must not wait in slot of e: 0 or -errno; 1: it is no coroutine's call, and does not wait. */
+static inline int refusal(const struct coro *self, eventer_t e, struct coro *const *slot)
+{
+    if (aco_likely(self != NULL && event_owner(e) == loop_self && *slot == NULL))
+        return 0;
+    if (loop_self != NULL && event_owner(e) != loop_self)
+        return -EXDEV;
+    return self == NULL ? 1 : -EBUSY;
+}
+
+int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval *timeout)
+{
+    eventer_t e = (eventer_t)aco;
+    struct coro *self = coro_self();
+    uint64_t deadline_ns = 0;
+    int mask, rv = refusal(self, e, &e->edge.reader);
+    if (aco_unlikely(rv < 0))
+        return fail(rv);
+    if (aco_unlikely(rv > 0))
+        return e->wire->read(e->fd, buffer, len, &mask, e);
+    uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->read_ns);
+    for (;;) {
+        if (e->edge.may_read) {
+            rv = e->wire->read(e->fd, buffer, len, &mask, e);
+            edge_note_read(e, rv, len);
+            if (rv >= 0 || errno != EAGAIN)
+                return rv;
+        }
+        rv = prepare_wait(self, e, &e->edge.reader, timeout_ns, &deadline_ns);
+        if (rv == 0)
+            rv = wait_prepared(self, &e->edge.reader, CORO_WAITS_TO_READ);
+        if (rv < 0)
+            return fail(rv);
+    }
+}
+
+int eventer_aco_write(eventer_aco_t aco, const void *buffer, size_t len, struct timeval *timeout)
+{
+    eventer_t e = (eventer_t)aco;
+    struct coro *self = coro_self();
+    uint64_t deadline_ns = 0;
+    int mask, rv = refusal(self, e, &e->edge.writer);
+    if (aco_unlikely(rv < 0))
+        return fail(rv);
+    if (aco_unlikely(rv > 0))
+        return e->wire->write(e->fd, buffer, len, &mask, e);
+    uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->write_ns);
+    for (;;) {
+        if (e->edge.may_write) {
+            rv = e->wire->write(e->fd, buffer, len, &mask, e);
+            edge_note_write(e, rv);
+            if (rv >= 0 || errno != EAGAIN)
+                return rv;
+        }
+        rv = prepare_wait(self, e, &e->edge.writer, timeout_ns, &deadline_ns);
+        if (rv == 0)
+            rv = wait_prepared(self, &e->edge.writer, CORO_WAITS_TO_WRITE);
+        if (rv < 0)
+            return fail(rv);
+    }
+}
+
+int eventer_aco_accept(eventer_aco_t aco, struct sockaddr *addr, socklen_t *len,
+                       struct timeval *timeout)
+{
+    eventer_t e = (eventer_t)aco;
+    struct coro *self = coro_self();
+    uint64_t deadline_ns = 0;
+    int mask, rv = refusal(self, e, &e->edge.reader);
+    if (aco_unlikely(rv < 0))
+        return fail(rv);
+    if (aco_unlikely(rv > 0))
+        return e->wire->accept(e->fd, addr, len, &mask, e);
+    uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->accept_ns);
+    for (;;) {
+        if (e->edge.may_read) {
+            rv = e->wire->accept(e->fd, addr, len, &mask, e);
+            edge_note_read(e, rv, 0);
+            if (rv >= 0 || errno != EAGAIN)
+                return rv;
+        }
+        rv = prepare_wait(self, e, &e->edge.reader, timeout_ns, &deadline_ns);
+        if (rv == 0)
+            rv = wait_prepared(self, &e->edge.reader, CORO_WAITS_TO_ACCEPT);
+        if (rv < 0)
+            return fail(rv);
+    }
+}
+
+/* ---- closing --------------------------------------------------------------------------------------- */
+
+static int close_here(eventer_t e)
+{
+    int fd = e->fd, mask;
+    coro_cancel_waits(e);
+    edge_unregister(e);
+    e->fd = -1;
+    return e->wire->close(fd, &mask, e);
+}
+
+struct close_mail {
+    struct mail mail;
+    eventer_t e; /* shares a reference */
+};
+
+static void close_there(struct mail *mail, struct loop *loop)
+{
+    struct close_mail *message = list_entry(mail, struct close_mail, mail);
+    (void)loop;
+    if (message->e->fd >= 0)
+        close_here(message->e);
+    eventer_free(message->e);
+    alloc_free(message);
+}
+
+int eventer_aco_close(eventer_aco_t aco)
+{
+    eventer_t e = (eventer_t)aco;
+    if (e->fd < 0) {
+        errno = EBADFD;
+        return -1;
+    }
+    if (event_owner(e) == loop_self)
+        return close_here(e);
+    struct close_mail *message = alloc_bytes(sizeof(*message)); /* from a job: its loop does it */
+    if (message == NULL)
+        return -1;
+    message->mail.run = close_there;
+    message->e = e;
+    eventer_ref(e);
+    loop_post(event_owner(e), &message->mail);
+    return 0;
+}
+
+void eventer_aco_free(eventer_aco_t aco)
+{
+    eventer_t e = (eventer_t)aco;
+    if (e != NULL && atomic_load_explicit(&e->refs, memory_order_acquire) == 1 &&
+        event_owner(e) == loop_self)
+        coro_cancel_waits(e);
+    eventer_free(e);
+}
+
+/* ---- converting ------------------------------------------------------------------------------------ */
+
+static int opset_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e)
+{
+    (void)fd;
+    (void)mask;
+    return eventer_aco_accept((eventer_aco_t)e, addr, len, NULL);
+}
+
+static int opset_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
+{
+    (void)fd;
+    (void)mask;
+    return eventer_aco_read((eventer_aco_t)e, buffer, len, NULL);
+}
+
+static int opset_write(int fd, const void *buffer, size_t len, int *mask, eventer_t e)
+{
+    (void)fd;
+    (void)mask;
+    return eventer_aco_write((eventer_aco_t)e, buffer, len, NULL);
+}
+
+static int opset_close(int fd, int *mask, eventer_t e)
+{
+    (void)fd;
+    (void)mask;
+    return eventer_aco_close((eventer_aco_t)e);
+}
+
+static const struct eventer_fd_opset coro_opset = {
+    .name = "aco",
+    .accept = opset_accept,
+    .read = opset_read,
+    .write = opset_write,
+    .close = opset_close,
+};
+
+void coro_convert(eventer_t e, bool is_stream)
+{
+    e->opset = &coro_opset;
+    e->is_aco = true;
+    e->edge.is_stream = is_stream;
+    event_set_owner(e, loop_self);
+}
+
+eventer_aco_t eventer_set_eventer_aco(eventer_t e)
+{
+    struct coro *self = coro_self();
+    const char *why = NULL;
+    if (e == NULL || self == NULL)
+        why = self == NULL ? "no coroutine of a loop runs here" : "no event";
+    else if (e->kind != EVENT_FD || e->is_aco || e->fd < 0)
+        why = e->is_aco ? "it was converted before" : "it is no open fd";
+    else if (eventer_find_fd(e->fd) == e)
+        why = "it is registered; eventer_remove() it first";
+    if (why != NULL) {
+        if (e == NULL) {
+            mtevL(mtev_error, "eventer_set_eventer_aco: %s\n", why);
+            errno = EINVAL;
+        } else {
+            event_complain("eventer_set_eventer_aco", e, EINVAL, why);
+        }
+        return NULL;
+    }
+    int type = 0;
+    socklen_t len = sizeof(type);
+    bool is_socket = getsockopt(e->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+    (void)eventer_set_fd_nonblocking(e->fd); /* one that blocked would stop the whole loop */
+    coro_convert(e, is_socket && type == SOCK_STREAM);
+    ring_add_tail(&self->events, &e->belongs);
+    return (eventer_aco_t)e;
+}
+
+mtev_boolean eventer_is_aco(eventer_t e)
+{
+    return (e == NULL ? coro_self() != NULL : e->is_aco) ? mtev_true : mtev_false;
+}
+
+void *eventer_aco_get_closure(eventer_aco_t aco)
+{
+    return eventer_get_closure((eventer_t)aco);
+}
+
+void eventer_aco_set_closure(eventer_aco_t aco, void *closure)
+{
+    eventer_set_closure((eventer_t)aco, closure);
+}
+
+/* ---- default time-outs ------------------------------------------------------------------------------- */
+
+/* e's time-outs, made if need be; NULL and one line where there is no memory. */
+static struct event_timeouts *timeouts_of(eventer_aco_t aco, const char *call)
+{
+    eventer_t e = (eventer_t)aco;
+    if (e->timeouts == NULL)
+        e->timeouts = alloc_zeroed(1, sizeof(*e->timeouts));
+    if (e->timeouts == NULL)
+        event_complain(call, e, ENOMEM, "the time-out is not set");
+    return e->timeouts;
+}
+
+void eventer_aco_set_accept_timeout(eventer_aco_t aco, struct timeval *timeout)
+{
+    struct event_timeouts *timeouts = timeouts_of(aco, "eventer_aco_set_accept_timeout");
+    if (timeouts != NULL)
+        timeouts->accept_ns = timeout_or(timeout, 0);
+}
+
+void eventer_aco_set_read_timeout(eventer_aco_t aco, struct timeval *timeout)
+{
+    struct event_timeouts *timeouts = timeouts_of(aco, "eventer_aco_set_read_timeout");
+    if (timeouts != NULL)
+        timeouts->read_ns = timeout_or(timeout, 0);
+}
+
+void eventer_aco_set_write_timeout(eventer_aco_t aco, struct timeval *timeout)
+{
+    struct event_timeouts *timeouts = timeouts_of(aco, "eventer_aco_set_write_timeout");
+    if (timeouts != NULL)
+        timeouts->write_ns = timeout_or(timeout, 0);
+}

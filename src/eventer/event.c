@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "eventer/event.h"
+
+#include "base/alloc.h"
+#include "eventer/loop.h"
+#include "eventer/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static _Atomic int64_t allocations_current, allocations_total;
+
+static enum event_kind kind_of(int mask)
+{
+    if (mask & EVENTER_ASYNCH_D)
+        return EVENT_ASYNCH;
+    if (mask & EVENTER_RECURRENT)
+        return EVENT_RECURRENT;
+    if (mask & EVENTER_TIMER)
+        return EVENT_TIMER;
+    return EVENT_FD;
+}
+
+static void count(int by)
+{
+    atomic_fetch_add_explicit(&allocations_current, by, memory_order_relaxed);
+    if (by > 0)
+        atomic_fetch_add_explicit(&allocations_total, by, memory_order_relaxed);
+}
+
+/* The part of e that depends on its kind, which must fit its mask. */
+static int fill_kind(eventer_t e)
+{
+    e->kind = (uint8_t)kind_of(e->mask);
+    if (e->kind == EVENT_FD)
+        e->edge = (struct event_edge){.may_read = true, .may_write = true};
+    else if (e->kind == EVENT_ASYNCH)
+        e->job = async_job_new(e);
+    else
+        memset(&e->timer, 0, sizeof(e->timer));
+    return e->kind == EVENT_ASYNCH && e->job == NULL ? -ENOMEM : 0;
+}
+
+static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
+{
+    eventer_t e = alloc_zeroed(1, sizeof(*e));
+    if (e == NULL)
+        return NULL;
+    atomic_init(&e->refs, 1);
+    e->fd = fd;
+    e->mask = mask;
+    e->callback = func;
+    e->closure = closure;
+    e->opset = e->wire = &posix_opset;
+    event_set_owner(e, loop_self != NULL ? loop_self : pool_first_loop());
+    if (fill_kind(e) != 0) {
+        alloc_free(e);
+        return NULL;
+    }
+    count(1);
+    return e;
+}
+
+eventer_t eventer_alloc(void)
+{
+    return make(NULL, NULL, -1, 0);
+}
+
+eventer_t eventer_alloc_copy(eventer_t src)
+{
+    eventer_t e = make(src->callback, src->closure, src->fd, src->mask);
+    if (e == NULL)
+        return NULL;
+    event_set_owner(e, event_owner(src));
+    e->opset = e->wire = src->wire;
+    e->wire_state = src->wire_state;
+    e->whence = src->whence;
+    e->is_monotonic = src->is_monotonic;
+    e->guest = src->guest;
+    if (e->kind == EVENT_FD)
+        e->edge.is_stream = src->edge.is_stream;
+    if (e->kind == EVENT_TIMER)
+        e->timer.due_ns = src->timer.due_ns;
+    if (e->guest != NULL)
+        e->guest->take(e->closure);
+    return e;
+}
+
+eventer_t eventer_alloc_fd(eventer_func_t func, void *closure, int fd, int mask)
+{
+    const int fd_bits = EVENTER_READ | EVENTER_WRITE | EVENTER_EXCEPTION;
+    if ((mask & ~fd_bits) != 0 || fd < 0 || func == NULL) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return make(func, closure, fd, mask);
+}
+
+eventer_t eventer_alloc_timer(eventer_func_t func, void *closure, struct timeval *whence)
+{
+    eventer_t e = make(func, closure, -1, EVENTER_TIMER);
+    if (e != NULL && whence != NULL)
+        e->whence = *whence;
+    return e;
+}
+
+eventer_t eventer_alloc_recurrent(eventer_func_t func, void *closure)
+{
+    return make(func, closure, -1, EVENTER_RECURRENT);
+}
+
+eventer_t eventer_alloc_asynch(eventer_func_t func, void *closure)
+{
+    return make(func, closure, -1, EVENTER_ASYNCH);
+}
+
+void eventer_ref(eventer_t e)
+{
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+}
+
+mtev_boolean eventer_free(eventer_t e)
+{
+    if (e == NULL)
+        return mtev_false;
+    /* release what was written here; the last one acquires it before it frees */
+    uint32_t before = atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before != 1)
+        return mtev_false;
+    if (e->kind == EVENT_FD && e->edge.on_ready != NULL)
+        edge_unregister(e);
+    if (e->kind == EVENT_ASYNCH)
+        async_job_free(e->job);
+    ring_remove(&e->belongs);
+    if (e->guest != NULL)
+        e->guest->drop(e->closure);
+    alloc_free(e->timeouts);
+    alloc_free(e);
+    count(-1);
+    return mtev_true;
+}
+
+int eventer_get_fd(eventer_t e)
+{
+    return e->fd;
+}
+
+int eventer_get_mask(eventer_t e)
+{
+    return e->mask;
+}
+
+int event_become(eventer_t e, int mask)
+{
+    if (kind_of(mask) == (enum event_kind)e->kind) {
+        e->mask = mask;
+        return 0;
+    }
+    struct _event before = *e;
+    e->mask = mask;
+    if (fill_kind(e) != 0) {
+        e->mask = before.mask;
+        e->kind = before.kind;
+        e->job = before.job;
+        event_complain("eventer_set_mask", e, ENOMEM, "it keeps its kind");
+        return -ENOMEM;
+    }
+    if (before.kind == EVENT_ASYNCH)
+        async_job_free(before.job);
+    return 0;
+}
+
+void eventer_set_mask(eventer_t e, int mask)
+{
+    (void)event_become(e, mask);
+}
+
+struct timeval eventer_get_whence(eventer_t e)
+{
+    return e->whence;
+}
+
+eventer_func_t eventer_get_callback(eventer_t e)
+{
+    return e->callback;
+}
+
+void eventer_set_callback(eventer_t e, eventer_func_t func)
+{
+    e->callback = func;
+}
+
+void *eventer_get_closure(eventer_t e)
+{
+    return e->closure;
+}
+
+void eventer_set_closure(eventer_t e, void *closure)
+{
+    e->closure = closure;
+}
+
+pthread_t eventer_get_owner(eventer_t e)
+{
+    struct loop *owner = event_owner(e);
+    return owner == NULL ? (pthread_t)0 : owner->thread;
+}
+
+void eventer_set_owner(eventer_t e, pthread_t owner)
+{
+    struct loop *loop = pool_loop_of(owner);
+    const char *why = NULL;
+    if (loop == NULL)
+        why = "that thread is no loop";
+    else if (e->is_aco)
+        why = "a coroutine's event stays with it";
+    else if (e->kind == EVENT_FD && e->running == 0 && eventer_find_fd(e->fd) == e)
+        why = "it is registered, and this is not its callback";
+    if (why != NULL)
+        event_complain("eventer_set_owner", e, EINVAL, why);
+    else
+        event_set_owner(e, loop);
+}
+
+int64_t eventer_allocations_current(void)
+{
+    return atomic_load(&allocations_current);
+}
+
+int64_t eventer_allocations_total(void)
+{
+    return atomic_load(&allocations_total);
+}
+
+int event_run(struct loop *loop, eventer_t e, int mask)
+{
+    e->running++;
+    int wanted = e->callback(e, mask, e->closure, loop_wall(loop));
+    e->running--;
+    return wanted;
+}
+
+void event_complain(const char *call, eventer_t e, int err, const char *why)
+{
+    mtevL(mtev_error, "%s: %s (fd %d): %s%s%s\n", call,
+          e->callback == NULL ? "(no callback)" : eventer_name_for_callback(e->callback), e->fd,
+          why, *why != '\0' ? ": " : "", strerror(err));
+    errno = err;
+}
+
+/* ---- registering, by kind ------------------------------------------------------------------- */
+
+void eventer_add(eventer_t e)
+{
+    if (event_owner(e) == NULL)
+        event_set_owner(e, loop_self != NULL ? loop_self : pool_first_loop());
+    if (event_owner(e) == NULL || e->callback == NULL || e->is_aco) {
+        event_complain("eventer_add", e, EINVAL,
+                       e->is_aco              ? "it belongs to a coroutine"
+                       : e->callback == NULL ? "it has no callback"
+                                             : "eventer_init() was not called");
+        return;
+    }
+    if (e->kind == EVENT_ASYNCH)
+        eventer_add_asynch(NULL, e);
+    else if (e->kind == EVENT_FD)
+        fd_event_add(e);
+    else
+        schedule_add(e);
+}
+
+eventer_t eventer_remove(eventer_t e)
+{
+    if (e == NULL)
+        return NULL;
+    if (e->kind == EVENT_TIMER || e->kind == EVENT_RECURRENT)
+        return schedule_remove(e);
+    if (e->kind == EVENT_ASYNCH) {
+        event_complain("eventer_remove", e, EINVAL, "a job cannot be removed");
+        return NULL;
+    }
+    if (!e->is_aco)
+        return fd_event_remove(e);
+    if (e->edge.on_ready == NULL || event_owner(e) != loop_self)
+        return NULL;
+    edge_unregister(e);
+    return e;
+}
+
+eventer_t eventer_remove_fd(int fd)
+{
+    eventer_t e = eventer_find_fd(fd);
+    return e == NULL ? NULL : eventer_remove(e);
+}
+
+void eventer_update(eventer_t e, int mask)
+{
+    if (e->kind == EVENT_FD && !e->is_aco)
+        fd_event_update(e, mask);
+    else if (e->kind == EVENT_TIMER)
+        eventer_update_whence(e, e->whence);
+    else
+        event_complain("eventer_update", e, EINVAL, "it waits for nothing that could change");
+}

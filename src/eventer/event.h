@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.h - what an event is inside, and what layers above the loop may do with one.
+ *
+ * Layer: eventer (uses base).  States of an event that is registered for an fd:
+ *
+ *   idle --eventer_add()--> registered, level-triggered --callback returns 0 / remove / close--> idle
+ *     |                        `-- callback returns a mask: stays, interest changed if it differs
+ *     `----edge_register()--> registered, edge-triggered --edge_unregister() / close--> idle
+ *
+ * and of one that is scheduled (a timer or a recurrent event; see schedule.c):
+ *
+ *   IDLE --add in its loop--> ARMED --due, or removed in its loop--> IDLE
+ *     `--add elsewhere--> POSTED --mail arrives--> ARMED
+ *   POSTED or ARMED --removed elsewhere--> CANCELLED --mail arrives--> IDLE
+ */
+#ifndef EVENTER_EVENTER_EVENT_H
+#define EVENTER_EVENTER_EVENT_H
+
+#include <eventer/eventer.h>
+
+#include "base/list.h"
+#include "eventer/wheel.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#ifndef POLLRDHUP
+#define POLLRDHUP 0x2000
+#endif
+
+struct loop;
+struct coro;
+
+/* What an fd can do, or what stands between the caller and the fd. */
+struct eventer_fd_opset {
+    const char *name;
+    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e);
+    int (*read)(int fd, void *buffer, size_t len, int *mask, eventer_t e);
+    int (*write)(int fd, const void *buffer, size_t len, int *mask, eventer_t e);
+    int (*close)(int fd, int *mask, eventer_t e);
+};
+
+/* The system calls themselves; -1/EAGAIN sets *mask. */
+extern const struct eventer_fd_opset posix_opset;
+
+/* What a closure does when the events that share it come and go; NULL pointers: nothing. */
+struct event_guest {
+    void (*take)(void *closure);
+    void (*drop)(void *closure);
+};
+
+enum event_kind { /* from the mask */
+    EVENT_NONE = 0,
+    EVENT_FD,
+    EVENT_TIMER,
+    EVENT_RECURRENT,
+    EVENT_ASYNCH,
+};
+
+enum schedule_state { SCHEDULE_IDLE = 0, SCHEDULE_POSTED, SCHEDULE_ARMED, SCHEDULE_CANCELLED };
+
+struct async_job;
+
+/* Edge-triggered use of an fd: readiness that is remembered, and who waits for it. */
+struct event_edge {
+    void (*on_ready)(eventer_t e, uint32_t poll_bits); /* NULL: not registered */
+    void *context;           /* of whoever registered on_ready; borrowed */
+    struct coro *reader;     /* borrowed while it waits, and until it has run again */
+    struct coro *writer;     /* the same */
+    bool may_read, may_write; /* false: the last try said EAGAIN, or was short on a stream */
+    bool is_stream;          /* a short read means that there is no more */
+    bool wants_out;          /* POLLOUT is installed */
+    uint16_t sticky;         /* POLLRDHUP, POLLHUP, POLLERR, POLLPRI as seen so far */
+};
+
+struct event_timeouts { /* nanoseconds; 0: none */
+    uint64_t accept_ns, read_ns, write_ns;
+};
+
+struct _event {
+    _Atomic uint32_t refs;
+    int fd;   /* -1: none, or closed */
+    int mask; /* what it waits for, or its kind */
+    uint8_t kind;
+    bool is_aco;       /* a coroutine converted it */
+    bool is_monotonic; /* timer: due_ns decides, not whence */
+    uint8_t running;   /* depth of its callback on its loop's stack */
+    _Atomic uint8_t schedule;
+    eventer_func_t callback;
+    void *closure;
+    eventer_fd_opset_t opset; /* what eventer_read() and the others call */
+    eventer_fd_opset_t wire;  /* the same below the coroutine's opset */
+    void *wire_state;         /* of wire; borrowed */
+    const struct event_guest *guest;
+    _Atomic(struct loop *) owner;
+    struct timeval whence;
+    union {
+        struct event_edge edge;  /* EVENT_FD */
+        struct wheel_node timer; /* EVENT_TIMER, EVENT_RECURRENT (its link) */
+        struct async_job *job;   /* EVENT_ASYNCH: owned */
+    };
+    struct event_timeouts *timeouts; /* owned; NULL: none */
+    struct ring belongs;             /* to the coroutine that converted it */
+};
+
+/* Return the loop that e belongs to, or NULL before eventer_init(). */
+static inline struct loop *event_owner(eventer_t e)
+{
+    return atomic_load_explicit(&e->owner, memory_order_relaxed);
+}
+
+/* Put a loop in the place of e's owner; the caller knows that e is not registered. */
+static inline void event_set_owner(eventer_t e, struct loop *loop)
+{
+    atomic_store_explicit(&e->owner, loop, memory_order_relaxed);
+}
+
+/* Give e, which is not registered, another mask, and with it perhaps another kind.  0 or -ENOMEM. */
+int event_become(eventer_t e, int mask);
+
+/* Call e's callback in its loop and return what it returned. */
+int event_run(struct loop *loop, eventer_t e, int mask);
+
+/* ---- level-triggered, classic (fd.c) --- */
+
+/* Add, remove (e or NULL) or update a registration; any thread. */
+void fd_event_add(eventer_t e);
+eventer_t fd_event_remove(eventer_t e);
+void fd_event_update(eventer_t e, int mask);
+
+/* Run e's callback with mask, registering e first if needed; its loop only. */
+void fd_event_trigger(struct loop *loop, eventer_t e, int mask);
+
+/* The poller said that fd is ready, for the registration of that generation. */
+void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t poll_bits);
+
+/* ---- edge-triggered, for coroutines and connections (edge.c) --- */
+
+/*
+ * Register e's fd with its loop, which calls on_ready with POLL* bits when readiness arrives, after
+ * e->edge has taken note of it.  The calling loop's events only.  Returns 0 or -errno (-EEXIST: a
+ * live registration has the fd; -EPERM: the kernel cannot poll it, and it is always ready).
+ */
+int edge_register(eventer_t e, void (*on_ready)(eventer_t e, uint32_t poll_bits));
+
+/* End the registration, if there is one; readiness counts as unknown again. */
+void edge_unregister(eventer_t e);
+
+/* Ask for POLLOUT too, from now on.  Returns 0 or -errno. */
+int edge_want_out(eventer_t e);
+
+/* The poller said that e is ready. */
+void edge_ready(int fd, uint32_t generation, uint32_t poll_bits);
+
+/* Note what a read or write of wanted bytes that returned rv says about readiness. */
+static inline void edge_note_read(eventer_t e, ssize_t rv, size_t wanted)
+{
+    struct event_edge *edge = &e->edge;
+    if (rv < 0 ? errno == EAGAIN
+               : ((size_t)rv < wanted && rv > 0 && edge->is_stream && edge->sticky == 0))
+        edge->may_read = false;
+}
+
+static inline void edge_note_write(eventer_t e, ssize_t rv)
+{
+    if (rv < 0 && errno == EAGAIN)
+        e->edge.may_write = false;
+}
+
+/* ---- timers and recurrent events (schedule.c) --- */
+
+void schedule_add(eventer_t e);
+eventer_t schedule_remove(eventer_t e);
+void schedule_run_recurrent(struct loop *loop);
+
+/* ---- asynchronous events (asynch.c) --- */
+
+struct async_job *async_job_new(eventer_t e);
+void async_job_free(struct async_job *job);
+
+/* ---- messages --- */
+
+/* Log that the public call failed for e, naming e's callback, and set errno to err. */
+void event_complain(const char *call, eventer_t e, int err, const char *why);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd.c - classic events on an fd: level-triggered, their interest what their callback last returned.
+ */
+#include "base/alloc.h"
+#include "eventer/fdtable.h"
+#include "eventer/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint32_t interest_of(int mask)
+{
+    return (mask & EVENTER_READ ? POLLIN | POLLPRI : 0u) | (mask & EVENTER_WRITE ? POLLOUT : 0u) |
+           POLLERR | POLLHUP;
+}
+
+static int mask_of(uint32_t poll_bits)
+{
+    return (poll_bits & (POLLIN | POLLPRI) ? EVENTER_READ : 0) |
+           (poll_bits & POLLOUT ? EVENTER_WRITE : 0) |
+           (poll_bits & (POLLERR | POLLHUP) ? EVENTER_EXCEPTION : 0);
+}
+
+/* Register e; the eventer takes the reference unless this returns an error, which is then logged. */
+static int enter(eventer_t e)
+{
+    struct fd_slot *slot = fdtable_slot(e->fd);
+    int err = slot == NULL ? -errno : 0;
+    if (err == 0) {
+        fd_slot_lock(slot);
+        err = fd_slot_enter(slot, e, event_owner(e), interest_of(e->mask));
+        if (err == -ENOMEM || err == -ENOSPC) { /* registered all the same, and told below */
+            slot->event = e;
+            slot->loop = event_owner(e);
+            slot->interest = 0;
+            atomic_fetch_add_explicit(&slot->generation, 1, memory_order_release);
+        }
+        fd_slot_unlock(slot);
+    }
+    return err == -EPERM ? 0 : err;
+}
+
+void fd_event_add(eventer_t e)
+{
+    int err = enter(e);
+    if (err == -ENOMEM || err == -ENOSPC) {
+        event_complain("eventer_add", e, -err, "the kernel cannot watch it; it gets EXCEPTION");
+        eventer_trigger(e, EVENTER_EXCEPTION);
+    } else if (err != 0) {
+        event_complain("eventer_add", e, -err,
+                       err == -EEXIST ? "another event is registered for its fd" : "");
+    }
+}
+
+eventer_t fd_event_remove(eventer_t e)
+{
+    struct fd_slot *slot = fdtable_find(e->fd);
+    eventer_t removed = NULL;
+    if (slot == NULL)
+        return NULL;
+    fd_slot_lock(slot);
+    if (slot->event == e) {
+        fd_slot_leave(slot, e->fd);
+        removed = e;
+    }
+    fd_slot_unlock(slot);
+    return removed;
+}
+
+/* Make the registration of slot, which is locked and e's, fit e's mask and owner. */
+static int refit(struct fd_slot *slot, eventer_t e)
+{
+    struct loop *owner = event_owner(e);
+    uint32_t interest = interest_of(e->mask);
+    if (owner != slot->loop) {
+        fd_slot_leave(slot, e->fd);
+        return fd_slot_enter(slot, e, owner, interest);
+    }
+    if (interest == slot->interest || slot->interest == 0)
+        return 0;
+    uint32_t generation = atomic_load_explicit(&slot->generation, memory_order_relaxed);
+    int err = owner->poller->ops->watch(owner->poller, e->fd, slot->interest, interest,
+                                        fd_tag(e->fd, generation, false));
+    if (err == 0)
+        slot->interest = interest;
+    return err;
+}
+
+void fd_event_update(eventer_t e, int mask)
+{
+    struct fd_slot *slot = fdtable_find(e->fd);
+    int err = -ENOENT;
+    e->mask = mask;
+    if (slot != NULL) {
+        fd_slot_lock(slot);
+        if (slot->event == e)
+            err = refit(slot, e);
+        fd_slot_unlock(slot);
+    }
+    if (err == -ENOENT)
+        fd_event_add(e);
+    else if (err != 0)
+        event_complain("eventer_update", e, -err, "");
+}
+
+/* Do what the callback's return value asks for.  The fd may have been closed, and e's is -1 then. */
+static void after_callback(eventer_t e, int wanted)
+{
+    if (e->is_aco) /* the reference went to a coroutine */
+        return;
+    struct fd_slot *slot = fdtable_find(e->fd);
+    bool forgotten = false;
+    int err = 0;
+    if (slot != NULL) {
+        fd_slot_lock(slot);
+        if (slot->event == e && wanted == 0) {
+            fd_slot_leave(slot, e->fd);
+            forgotten = true;
+        } else if (slot->event == e) {
+            e->mask = wanted;
+            err = refit(slot, e);
+        }
+        fd_slot_unlock(slot);
+    }
+    if (forgotten)
+        event_complain("callback", e, EINVAL,
+                       "it returned 0 and did not call eventer_remove(); removed");
+    if (err != 0)
+        event_complain("callback", e, -err, "the mask it returned cannot be installed");
+    if (wanted == 0)
+        eventer_free(e);
+}
+
+void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t poll_bits)
+{
+    struct fd_slot *slot = fdtable_find(fd);
+    eventer_t e = NULL;
+    if (slot == NULL)
+        return;
+    fd_slot_lock(slot);
+    if (atomic_load_explicit(&slot->generation, memory_order_relaxed) == generation)
+        e = slot->event;
+    if (e != NULL)
+        eventer_ref(e); /* the callback may drop every other one */
+    fd_slot_unlock(slot);
+    if (e == NULL)
+        return;
+    after_callback(e, event_run(loop, e, mask_of(poll_bits)));
+    eventer_free(e);
+}
+
+void fd_event_trigger(struct loop *loop, eventer_t e, int mask)
+{
+    struct fd_slot *slot = fdtable_slot(e->fd);
+    if (e->fd < 0) /* closed since */
+        return;
+    int err = slot == NULL ? -errno : 0;
+    if (err == 0) {
+        fd_slot_lock(slot);
+        if (slot->event != e)
+            err = fd_slot_enter(slot, e, loop, interest_of(e->mask));
+        fd_slot_unlock(slot);
+    }
+    if (err != 0 && err != -EPERM) {
+        event_complain("eventer_trigger", e, -err,
+                       err == -EEXIST ? "another event is registered for its fd" : "");
+        return;
+    }
+    eventer_ref(e);
+    after_callback(e, event_run(loop, e, mask));
+    eventer_free(e);
+}

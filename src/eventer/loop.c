@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "eventer/loop.h"
+
+#include "base/alloc.h"
+#include "eventer/event.h"
+#include "eventer/fdtable.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <stdio.h>
+
+#define RECURRENT_SLEEP_NS_MAX (200 * CLOCK_NS_PER_MS) /* with recurrent events, a turn at least so often */
+
+__thread struct loop *loop_self;
+static struct loop_hooks hooks;
+
+void loop_set_hooks(const struct loop_hooks *added)
+{
+    hooks = *added;
+}
+
+/* ---- a turn ----------------------------------------------------------------------------------- */
+
+/* How long this turn may sleep: until the next timer, and not at all if something waits already. */
+static uint64_t sleep_ns(struct loop *loop)
+{
+    if (loop->has_more || atomic_load_explicit(&loop->must_stop, memory_order_relaxed))
+        return 0;
+    uint64_t most_ns = ring_is_empty(&loop->recurrents) ? POLLER_FOREVER : RECURRENT_SLEEP_NS_MAX;
+    uint64_t due_ns = wheel_next_ns(&loop->wheel);
+    if (due_ns == WHEEL_NEVER)
+        return most_ns;
+    uint64_t now_ns = clock_mono_ns();
+    uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
+    return left_ns < most_ns ? left_ns : most_ns;
+}
+
+/*
+ * Wait for readiness.  The loop says that it sleeps, then looks once more for mail, and only then
+ * sleeps; a sender puts its mail, then looks whether the loop sleeps.  Both are sequentially
+ * consistent, so one of the two sees the other.
+ */
+static int wait_for_readiness(struct loop *loop)
+{
+    uint64_t timeout_ns = sleep_ns(loop);
+    if (timeout_ns > 0) {
+        atomic_store(&loop->is_asleep, true); /* pairs with loop_wake() */
+        if (mailbox_has_mail(&loop->mail) || atomic_load(&loop->must_stop))
+            timeout_ns = 0;
+    }
+    int count = loop->poller->ops->wait(loop->poller, loop->ready, LOOP_BATCH_MAX, timeout_ns);
+    atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
+    loop->now_ns = clock_mono_ns();
+    loop->has_wall = false;
+    return count;
+}
+
+static void run_mail(struct loop *loop)
+{
+    struct queue mail = mailbox_take_all(&loop->mail);
+    struct queue_node *node;
+    while ((node = queue_take(&mail)) != NULL) {
+        struct mail *message = list_entry(node, struct mail, node);
+        message->run(message, loop);
+    }
+}
+
+/* One iteration: wait, fds, timers, mail, recurrent events, and then every coroutine they made ready. */
+static void turn(struct loop *loop)
+{
+    int count = wait_for_readiness(loop);
+    loop_dispatch(loop, count);
+    wheel_run(&loop->wheel, loop->now_ns);
+    run_mail(loop);
+    schedule_run_recurrent(loop);
+    loop->has_more = hooks.drain != NULL && hooks.drain(loop);
+    loop->turns++;
+}
+
+void loop_dispatch(struct loop *loop, int count)
+{
+    for (int i = 0; i < count; i++) {
+        uint64_t tag = loop->ready[i].data.u64;
+        if (tag == POLLER_TAG_WAKE)
+            continue;
+        int fd = (int)(tag & (FD_TAG_EDGE - 1));
+        uint32_t generation = (uint32_t)(tag >> 32);
+        if (tag & FD_TAG_EDGE)
+            edge_ready(fd, generation, loop->ready[i].events);
+        else
+            fd_event_ready(loop, fd, generation, loop->ready[i].events);
+    }
+}
+
+/* ---- its thread ------------------------------------------------------------------------------- */
+
+struct start {
+    struct loop *loop;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_done;
+    int err;
+};
+
+static void report_start(struct start *start, int err)
+{
+    pthread_mutex_lock(&start->lock);
+    start->err = err;
+    start->is_done = true;
+    pthread_cond_signal(&start->changed);
+    pthread_mutex_unlock(&start->lock);
+}
+
+static void *thread_main(void *arg)
+{
+    struct start *start = arg;
+    struct loop *loop = start->loop;
+    char title[16];
+    snprintf(title, sizeof(title), "%.15s", loop->name);
+    pthread_setname_np(pthread_self(), title);
+    loop_self = loop;
+    loop->thread = pthread_self();
+    loop->now_ns = clock_mono_ns();
+    int err = hooks.start != NULL ? hooks.start(loop) : 0;
+    report_start(start, err); /* start is gone after this */
+    if (err != 0)
+        return NULL;
+
+    while (!atomic_load_explicit(&loop->must_stop, memory_order_relaxed))
+        turn(loop);
+    if (hooks.stop != NULL)
+        hooks.stop(loop);
+    return NULL;
+}
+
+int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop **out)
+{
+    struct loop *loop = alloc_zeroed(1, sizeof(*loop));
+    if (loop == NULL)
+        return -ENOMEM;
+    int err = poller_epoll.open(&loop->poller);
+    if (err != 0) {
+        alloc_free(loop);
+        return err;
+    }
+    snprintf(loop->name, sizeof(loop->name), "%s", name);
+    loop->pool = pool;
+    loop->index = index;
+    wheel_init(&loop->wheel, clock_mono_ns());
+    ring_init(&loop->recurrents);
+    *out = loop;
+    return 0;
+}
+
+int loop_start(struct loop *loop)
+{
+    struct start start = {.loop = loop,
+                          .lock = PTHREAD_MUTEX_INITIALIZER,
+                          .changed = PTHREAD_COND_INITIALIZER};
+    pthread_t thread;
+    int err = pthread_create(&thread, NULL, thread_main, &start);
+    if (err != 0)
+        return -err;
+    pthread_mutex_lock(&start.lock);
+    while (!start.is_done)
+        pthread_cond_wait(&start.changed, &start.lock);
+    pthread_mutex_unlock(&start.lock);
+    if (start.err != 0)
+        pthread_join(thread, NULL);
+    return start.err;
+}
+
+void loop_stop(struct loop *loop)
+{
+    atomic_store(&loop->must_stop, true);
+    loop_wake(loop);
+}
+
+void loop_free(struct loop *loop)
+{
+    if (loop == NULL)
+        return;
+    loop->poller->ops->close(loop->poller);
+    alloc_free(loop);
+}
+
+/* ---- mail -------------------------------------------------------------------------------------- */
+
+void loop_wake(struct loop *loop)
+{
+    /* pairs with wait_for_readiness(): only one of many senders makes the system call */
+    if (atomic_load(&loop->is_asleep) && atomic_exchange(&loop->is_asleep, false))
+        loop->poller->ops->wake(loop->poller);
+}
+
+void loop_post(struct loop *loop, struct mail *mail)
+{
+    mailbox_put(&loop->mail, &mail->node);
+    if (loop != loop_self) /* it looks for mail itself before it sleeps */
+        loop_wake(loop);
+}
+
+struct call {
+    struct mail mail;
+    void (*fn)(void *arg);
+    void *arg;
+    sem_t done;
+};
+
+static void run_call(struct mail *mail, struct loop *loop)
+{
+    struct call *call = list_entry(mail, struct call, mail);
+    (void)loop;
+    call->fn(call->arg);
+    sem_post(&call->done); /* call is gone after this */
+}
+
+void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct call call = {.mail.run = run_call, .fn = fn, .arg = arg};
+    if (loop == loop_self) {
+        fn(arg);
+        return;
+    }
+    assert(loop_self == NULL);
+    sem_init(&call.done, 0, 0);
+    loop_post(loop, &call.mail);
+    while (sem_wait(&call.done) != 0)
+        ; /* EINTR */
+    sem_destroy(&call.done);
+}
+
+/* ---- its clock ---------------------------------------------------------------------------------- */
+
+struct timeval *loop_wall(struct loop *loop)
+{
+    if (!loop->has_wall) {
+        loop->wall = clock_timeval(clock_wall_ns());
+        loop->has_wall = true;
+    }
+    return &loop->wall;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.h - one thread that waits and runs: its clock, its timers, its mail.
+ *
+ * Layer: eventer (uses base).  What is not marked "any thread" belongs to the loop's own thread.
+ */
+#ifndef EVENTER_EVENTER_LOOP_H
+#define EVENTER_EVENTER_LOOP_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "eventer/poller.h"
+#include "eventer/wheel.h"
+
+#include <eventer/eventer.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define LOOP_BATCH_MAX 256 /* ready fds taken from the kernel at once */
+
+struct loop;
+
+/* Something for another loop to do.  Embed it; run() may free it. */
+struct mail {
+    struct queue_node node;
+    void (*run)(struct mail *mail, struct loop *loop);
+};
+
+struct loop {
+    struct poller *poller;
+    struct wheel wheel;
+    uint64_t now_ns; /* monotonic clock as of this turn */
+    struct timeval wall;
+    bool has_wall; /* wall was read in this turn */
+    bool has_more; /* coroutines are ready: the next wait does not sleep */
+    struct ring recurrents;
+    void *coro; /* what the coroutine layer keeps for this loop */
+    void *http; /* what the HTTP layer keeps for it */
+    uint64_t turns;
+
+    struct mailbox mail;      /* any thread puts */
+    _Atomic bool is_asleep;   /* whoever takes it to false must wake the poller */
+    _Atomic bool must_stop;   /* any thread */
+
+    struct eventer_pool *pool;
+    int index; /* among all loops */
+    pthread_t thread;
+    char name[32];
+    struct epoll_event ready[LOOP_BATCH_MAX];
+};
+
+/* What a higher layer adds to every loop; called in the loop's thread. */
+struct loop_hooks {
+    int (*start)(struct loop *loop);   /* before the first turn; 0 or -errno */
+    bool (*drain)(struct loop *loop);  /* once a turn: run what is ready; true if more is ready */
+    void (*stop)(struct loop *loop);   /* after the last turn */
+};
+
+/* Set the hooks; before eventer_init(). */
+void loop_set_hooks(const struct loop_hooks *hooks);
+
+/* The loop whose thread this is, or NULL. */
+extern __thread struct loop *loop_self __attribute__((visibility("hidden")));
+
+/* Make a loop (named, not running) for pool.  Returns 0 or -errno. */
+int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop **out);
+
+/* Start its thread and wait until it runs.  Returns 0 or -errno. */
+int loop_start(struct loop *loop);
+
+/* Ask it to end after its present turn.  Any thread. */
+void loop_stop(struct loop *loop);
+
+/* Free a loop whose thread has ended or never ran. */
+void loop_free(struct loop *loop);
+
+/* Send mail (borrowed until it has run): run there in the order of arrival.  Any thread. */
+void loop_post(struct loop *loop, struct mail *mail);
+
+/*
+ * Call fn(arg) in the loop's thread and wait until it has returned.  Any thread but that of another loop,
+ * which would stand still meanwhile.  The loop runs.
+ */
+void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
+
+/* Wake the loop if it sleeps.  Any thread. */
+void loop_wake(struct loop *loop);
+
+/* The wall clock of this turn (borrowed until the turn ends). */
+struct timeval *loop_wall(struct loop *loop);
+
+/* A loop is idle until its poller says otherwise; the poller's batch goes here (dispatch.c). */
+void loop_dispatch(struct loop *loop, int count);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ops.c - accept, read, write and close on an event's fd, and the plain ones of POSIX.
+ */
+#include "base/alloc.h"
+#include "eventer/asynch.h"
+#include "eventer/event.h"
+#include "eventer/fdtable.h"
+#include "eventer/loop.h"
+#include "jobq/jobq.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef EBADFD
+#define EBADFD EBADF
+#endif
+
+/* ---- POSIX ---------------------------------------------------------------------------------------- */
+
+static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e)
+{
+    (void)e;
+    int conn;
+    do
+        conn = accept4(fd, addr, len, SOCK_CLOEXEC);
+    while (conn < 0 && errno == EINTR);
+    if (conn < 0 && errno == EAGAIN)
+        *mask = EVENTER_READ | EVENTER_EXCEPTION;
+    return conn;
+}
+
+static int posix_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
+{
+    (void)e;
+    ssize_t count;
+    if (len > INT_MAX)
+        len = INT_MAX;
+    do
+        count = read(fd, buffer, len);
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && errno == EAGAIN)
+        *mask = EVENTER_READ | EVENTER_EXCEPTION;
+    return (int)count;
+}
+
+static int posix_write(int fd, const void *buffer, size_t len, int *mask, eventer_t e)
+{
+    (void)e;
+    ssize_t count;
+    if (len > INT_MAX)
+        len = INT_MAX;
+    do
+        count = write(fd, buffer, len);
+    while (count < 0 && errno == EINTR);
+    if (count < 0 && errno == EAGAIN)
+        *mask = EVENTER_WRITE | EVENTER_EXCEPTION;
+    return (int)count;
+}
+
+struct lingering_close {
+    struct jobq_job job;
+    int fd;
+};
+
+static void close_slowly(struct jobq_job *job)
+{
+    struct lingering_close *slow = list_entry(job, struct lingering_close, job);
+    close(slow->fd);
+    alloc_free(slow);
+}
+
+/* Closing a socket that lingers (socket(7), SO_LINGER) may block, so a thread of the queue does it. */
+static bool hand_over_lingering(int fd)
+{
+    struct linger linger = {0, 0};
+    socklen_t len = sizeof(linger);
+    struct jobq *q = asynch_default_queue();
+    if (q == NULL || getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) != 0 ||
+        linger.l_onoff == 0 || linger.l_linger == 0)
+        return false;
+    struct lingering_close *slow = alloc_bytes(sizeof(*slow));
+    if (slow == NULL)
+        return false;
+    slow->job.run = close_slowly;
+    slow->fd = fd;
+    jobq_submit(q, &slow->job);
+    return true;
+}
+
+static int posix_close(int fd, int *mask, eventer_t e)
+{
+    (void)mask;
+    (void)e;
+    return hand_over_lingering(fd) ? 0 : close(fd);
+}
+
+const struct eventer_fd_opset posix_opset = {
+    .name = "POSIX",
+    .accept = posix_accept,
+    .read = posix_read,
+    .write = posix_write,
+    .close = posix_close,
+};
+
+/* ---- on an event ----------------------------------------------------------------------------------- */
+
+int eventer_accept(eventer_t e, struct sockaddr *addr, socklen_t *len, int *mask)
+{
+    return e->opset->accept(e->fd, addr, len, mask, e);
+}
+
+int eventer_read(eventer_t e, void *buffer, size_t len, int *mask)
+{
+    return e->opset->read(e->fd, buffer, len, mask, e);
+}
+
+int eventer_write(eventer_t e, const void *buffer, size_t len, int *mask)
+{
+    return e->opset->write(e->fd, buffer, len, mask, e);
+}
+
+int eventer_close(eventer_t e, int *mask)
+{
+    int fd = e->fd;
+    if (fd < 0 || e->kind != EVENT_FD) {
+        errno = EBADFD;
+        return -1;
+    }
+    if (e->is_aco)
+        return e->opset->close(fd, mask, e);
+    bool was_registered = fd_event_remove(e) != NULL;
+    e->fd = -1;
+    int rv = e->wire->close(fd, mask, e);
+    /* The eventer's reference: the callback's return drops it, and where none runs it is dropped here. */
+    if (was_registered && e->running == 0)
+        eventer_free(e);
+    return rv;
+}
+
+static int set_flag(int fd, bool nonblocking)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0)
+        return -1;
+    int wanted = nonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    return wanted == flags ? 0 : fcntl(fd, F_SETFL, wanted);
+}
+
+int eventer_set_fd_nonblocking(int fd)
+{
+    return set_flag(fd, true) == 0 ? 0 : -1;
+}
+
+int eventer_set_fd_blocking(int fd)
+{
+    return set_flag(fd, false) == 0 ? 0 : -1;
+}
+
+eventer_t eventer_find_fd(int fd)
+{
+    struct fd_slot *slot = fdtable_find(fd);
+    if (slot == NULL)
+        return NULL;
+    fd_slot_lock(slot);
+    eventer_t e = slot->event;
+    fd_slot_unlock(slot);
+    return e;
+}
+
+/* ---- triggers ---------------------------------------------------------------------------------------- */
+
+struct trigger {
+    struct mail mail;
+    eventer_t e; /* shares a reference */
+    int mask;
+};
+
+static void trigger_now(struct loop *loop, eventer_t e, int mask)
+{
+    if (e->edge.on_ready != NULL || e->is_aco) {
+        uint32_t bits = (mask & EVENTER_READ ? POLLIN : 0u) | (mask & EVENTER_WRITE ? POLLOUT : 0u) |
+                        (mask & EVENTER_EXCEPTION ? POLLIN | POLLOUT : 0u);
+        e->edge.may_read = e->edge.may_write = true;
+        if (e->edge.on_ready != NULL)
+            e->edge.on_ready(e, bits);
+        return;
+    }
+    fd_event_trigger(loop, e, mask);
+}
+
+static void run_trigger(struct mail *mail, struct loop *loop)
+{
+    struct trigger *trigger = list_entry(mail, struct trigger, mail);
+    trigger_now(loop, trigger->e, trigger->mask);
+    eventer_free(trigger->e);
+    alloc_free(trigger);
+}
+
+void eventer_trigger(eventer_t e, int mask)
+{
+    struct loop *owner = event_owner(e);
+    if (e->kind != EVENT_FD || owner == NULL) {
+        event_complain("eventer_trigger", e, EINVAL,
+                       owner == NULL ? "eventer_init() was not called" : "it is no fd event");
+        return;
+    }
+    if (owner == loop_self && e->running == 0) {
+        trigger_now(owner, e, mask);
+        return;
+    }
+    struct trigger *trigger = alloc_bytes(sizeof(*trigger));
+    if (trigger == NULL) {
+        event_complain("eventer_trigger", e, ENOMEM, "the trigger is lost");
+        return;
+    }
+    trigger->mail.run = run_trigger;
+    trigger->e = e;
+    trigger->mask = mask & (int)~EVENTER_CROSS_THREAD_TRIGGER;
+    eventer_ref(e);
+    loop_post(owner, &trigger->mail);
+}

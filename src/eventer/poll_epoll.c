@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "base/list.h"
+#include "eventer/poller.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLPRI == EPOLLPRI &&
+                  POLLERR == EPOLLERR && POLLHUP == EPOLLHUP,
+              "poll(2) bits are epoll(7) bits");
+static_assert(POLLER_EDGE == (uint32_t)EPOLLET, "the edge bit is epoll's");
+
+struct epoll_poller {
+    struct poller base;
+    int fd;
+    int wake_fd; /* an eventfd, edge-triggered: it is never read */
+};
+
+static _Atomic bool lacks_pwait2; /* kernels before 5.11, and user-mode emulation */
+
+static int epoll_watch(struct poller *p, int fd, uint32_t was, uint32_t interest, uint64_t tag)
+{
+    struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
+    struct epoll_event event = {.events = interest, .data.u64 = tag};
+    int op = interest == 0 ? EPOLL_CTL_DEL : was == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    return epoll_ctl(self->fd, op, fd, &event) == 0 ? 0 : -errno;
+}
+
+static void epoll_close(struct poller *p)
+{
+    struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
+    if (self->wake_fd >= 0)
+        close(self->wake_fd);
+    if (self->fd >= 0)
+        close(self->fd);
+    alloc_free(self);
+}
+
+static int epoll_open(struct poller **out)
+{
+    struct epoll_poller *self = alloc_zeroed(1, sizeof(*self));
+    if (self == NULL)
+        return -ENOMEM;
+    self->base.ops = &poller_epoll;
+    self->fd = epoll_create1(EPOLL_CLOEXEC);
+    self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int err = self->fd < 0 || self->wake_fd < 0
+                  ? -errno
+                  : epoll_watch(&self->base, self->wake_fd, 0, POLLIN | POLLER_EDGE,
+                                POLLER_TAG_WAKE);
+    if (err != 0) {
+        epoll_close(&self->base);
+        return err;
+    }
+    *out = &self->base;
+    return 0;
+}
+
+static int wait_ms(struct epoll_poller *self, struct epoll_event *ready, int max,
+                   uint64_t timeout_ns)
+{
+    const uint64_t ns_per_ms = 1000000;
+    int timeout_ms = -1;
+    if (timeout_ns != POLLER_FOREVER) {
+        uint64_t ms = timeout_ns / ns_per_ms + (timeout_ns % ns_per_ms != 0);
+        timeout_ms = ms > INT32_MAX ? INT32_MAX : (int)ms;
+    }
+    return epoll_wait(self->fd, ready, max, timeout_ms);
+}
+
+static int epoll_poller_wait(struct poller *p, struct epoll_event *ready, int max,
+                             uint64_t timeout_ns)
+{
+    struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
+    int count = -1;
+    if (timeout_ns == 0 || timeout_ns == POLLER_FOREVER ||
+        atomic_load_explicit(&lacks_pwait2, memory_order_relaxed)) {
+        count = wait_ms(self, ready, max, timeout_ns);
+    } else {
+        struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
+                                   .tv_nsec = (long)(timeout_ns % 1000000000u)};
+        count = epoll_pwait2(self->fd, ready, max, &timeout, NULL);
+        if (count < 0 && errno == ENOSYS) {
+            atomic_store(&lacks_pwait2, true);
+            count = wait_ms(self, ready, max, timeout_ns);
+        }
+    }
+    assert(count >= 0 || errno == EINTR);
+    return count < 0 ? 0 : count;
+}
+
+static void epoll_wake(struct poller *p)
+{
+    struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
+    ssize_t ignored = write(self->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
+    (void)ignored; /* EAGAIN: the count is full, so the edge was raised long ago */
+}
+
+const struct poller_ops poller_epoll = {
+    .name = "epoll",
+    .open = epoll_open,
+    .close = epoll_close,
+    .watch = epoll_watch,
+    .wait = epoll_poller_wait,
+    .wake = epoll_wake,
+};

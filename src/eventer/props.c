@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "eventer/props.h"
+
+#include "base/number.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define STACK_SIZE_MIN ((uint64_t)16 * 1024)
+#define STACK_SIZE_MAX ((uint64_t)1 << 30)
+#define STACKS_MAX     4096
+#define NOFILES_MIN    256
+
+static struct props props = {
+    .default_queue_threads = 5,
+    .aco_stack_size = (uint64_t)1024 * 1024,
+};
+
+const struct props *props_get(void)
+{
+    return &props;
+}
+
+static const struct {
+    const char *key;
+    uint64_t *value;
+    uint64_t min, max;
+} numbers[] = {
+    {"concurrency", &props.concurrency, 0, POOL_LOOPS_MAX},
+    {"default_queue_threads", &props.default_queue_threads, 1, JOBQ_THREADS_MAX},
+    {"rlim_nofiles", &props.rlim_nofiles, NOFILES_MIN, UINT32_MAX},
+    {"aco_shared_stacks", &props.aco_shared_stacks, 0, STACKS_MAX},
+    {"aco_stack_size", &props.aco_stack_size, STACK_SIZE_MIN, STACK_SIZE_MAX},
+};
+
+/* The leading number of "n" or "n,...": what follows the comma is for later versions. */
+static int leading_number(const char *value, uint64_t min, uint64_t max, uint64_t *out)
+{
+    uint64_t number;
+    int err = number_u64(value, strcspn(value, ","), max, &number);
+    if (err != 0 || number < min)
+        return -EINVAL;
+    *out = number;
+    return 0;
+}
+
+static int set_pool(const char *name, const char *value)
+{
+    struct props_pool *pool = NULL;
+    uint64_t loops;
+    if (*name == '\0' || strlen(name) > POOL_NAME_LEN_MAX ||
+        leading_number(value, 0, POOL_LOOPS_MAX, &loops) != 0)
+        return -EINVAL;
+    if (strcmp(name, "default") == 0) {
+        props.concurrency = loops;
+        return 0;
+    }
+    for (size_t i = 0; i < props.pool_count; i++)
+        if (strcmp(props.pools[i].name, name) == 0)
+            pool = &props.pools[i];
+    if (pool == NULL && props.pool_count + 1 == POOL_COUNT_MAX) /* one is the default pool */
+        return -ENOSPC;
+    if (pool == NULL)
+        pool = &props.pools[props.pool_count++];
+    snprintf(pool->name, sizeof(pool->name), "%s", name);
+    pool->loops = loops;
+    return 0;
+}
+
+static int set_jobq(const char *name, const char *value)
+{
+    struct props_jobq *jobq = NULL;
+    uint64_t threads;
+    if (*name == '\0' || strlen(name) > JOBQ_NAME_LEN_MAX ||
+        leading_number(value, 1, JOBQ_THREADS_MAX, &threads) != 0)
+        return -EINVAL;
+    for (size_t i = 0; i < props.jobq_count; i++)
+        if (strcmp(props.jobqs[i].name, name) == 0)
+            jobq = &props.jobqs[i];
+    if (jobq == NULL && props.jobq_count == PROPS_JOBQS_MAX)
+        return -ENOSPC;
+    if (jobq == NULL)
+        jobq = &props.jobqs[props.jobq_count++];
+    snprintf(jobq->name, sizeof(jobq->name), "%s", name);
+    jobq->threads = threads;
+    return 0;
+}
+
+static int set(const char *key, const char *value)
+{
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        uint64_t number;
+        if (strcmp(numbers[i].key, key) != 0)
+            continue;
+        if (number_u64(value, strlen(value), numbers[i].max, &number) != 0 ||
+            number < numbers[i].min)
+            return -EINVAL;
+        *numbers[i].value = number;
+        return 0;
+    }
+    if (strncmp(key, "loop_", 5) == 0)
+        return set_pool(key + 5, value);
+    if (strncmp(key, "jobq_", 5) == 0)
+        return set_jobq(key + 5, value);
+    if (strcmp(key, "implementation") == 0)
+        return strcmp(value, "epoll") == 0 ? 0 : -EINVAL;
+    return -ENOENT;
+}
+
+int eventer_propset(const char *key, const char *value)
+{
+    int err = key == NULL || value == NULL ? -EINVAL : set(key, value);
+    if (err == 0)
+        return 0;
+    errno = -err;
+    return -1;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * props.h - what <eventer><config> sets, typed and checked.
+ *
+ * Layer: eventer.  Written by eventer_propset() before eventer_init(), read afterwards.
+ */
+#ifndef EVENTER_EVENTER_PROPS_H
+#define EVENTER_EVENTER_PROPS_H
+
+#include "eventer/pool.h"
+#include "jobq/jobq.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROPS_JOBQS_MAX 64
+
+struct props_pool {
+    char name[POOL_NAME_LEN_MAX + 1];
+    uint64_t loops; /* 0: as many as there are usable CPUs */
+};
+
+struct props_jobq {
+    char name[JOBQ_NAME_LEN_MAX + 1];
+    uint64_t threads;
+};
+
+struct props {
+    uint64_t concurrency; /* loops of the default pool; 0: as many as there are usable CPUs */
+    uint64_t default_queue_threads;
+    uint64_t rlim_nofiles; /* 0: as many open files as the system allows */
+    uint64_t aco_shared_stacks; /* stacks a loop; 0: the default */
+    uint64_t aco_stack_size;    /* bytes */
+    struct props_pool pools[POOL_COUNT_MAX];
+    size_t pool_count;
+    struct props_jobq jobqs[PROPS_JOBQS_MAX];
+    size_t jobq_count;
+};
+
+/* The properties as they are now (borrowed for good). */
+const struct props *props_get(void);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * schedule.c - timers and recurrent events: put on their loop's wheel or ring by that loop, and by mail
+ * from other threads.  The states are drawn in event.h; the loop's thread alone links and unlinks.
+ *
+ * Whoever takes e from POSTED or ARMED to another state decides its fate: the loop when it fires, or
+ * the one who removes it.  So a removed event never runs, and each remove succeeds once.
+ */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "eventer/event.h"
+#include "eventer/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+
+struct schedule_mail {
+    struct mail mail;
+    eventer_t e; /* shares a reference */
+};
+
+static bool take_state(eventer_t e, uint8_t from, uint8_t to)
+{
+    return atomic_compare_exchange_strong_explicit(&e->schedule, &from, to, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* When e is due by the loop's clock. */
+static uint64_t due_of(eventer_t e)
+{
+    if (e->is_monotonic)
+        return e->timer.due_ns;
+    uint64_t wall_ns = clock_wall_ns(), whence_ns = clock_duration_ns(&e->whence);
+    uint64_t left_ns = whence_ns > wall_ns ? whence_ns - wall_ns : 0;
+    uint64_t now_ns = clock_mono_ns();
+    return left_ns > WHEEL_NEVER - 1 - now_ns ? WHEEL_NEVER - 1 : now_ns + left_ns;
+}
+
+static void fire(struct wheel_node *node)
+{
+    eventer_t e = list_entry(node, struct _event, timer);
+    if (!take_state(e, SCHEDULE_ARMED, SCHEDULE_IDLE))
+        return; /* removed by another thread, whose mail is on its way */
+    e->is_monotonic = false; /* what it returns to is its whence, unless it is set anew */
+    eventer_ref(e);
+    if (event_run(loop_self, e, EVENTER_TIMER) == 0)
+        eventer_free(e);
+    else if (atomic_load_explicit(&e->schedule, memory_order_relaxed) == SCHEDULE_IDLE)
+        schedule_add(e);
+    eventer_free(e);
+}
+
+/* In e's loop: link it. */
+static void arm(struct loop *loop, eventer_t e)
+{
+    if (e->kind == EVENT_TIMER) {
+        e->timer.fire = fire;
+        wheel_add(&loop->wheel, &e->timer, due_of(e));
+    } else if (!ring_is_linked(&e->timer.link)) {
+        ring_add_tail(&loop->recurrents, &e->timer.link);
+    }
+}
+
+static void run_mail(struct mail *mail, struct loop *loop)
+{
+    struct schedule_mail *message = list_entry(mail, struct schedule_mail, mail);
+    eventer_t e = message->e;
+    if (take_state(e, SCHEDULE_POSTED, SCHEDULE_ARMED))
+        arm(loop, e);
+    else if (take_state(e, SCHEDULE_CANCELLED, SCHEDULE_IDLE))
+        wheel_cancel(&e->timer); /* or the recurrent's place on its ring: the node is the same */
+    else if (atomic_load(&e->schedule) == SCHEDULE_ARMED && e->kind == EVENT_TIMER)
+        arm(loop, e); /* its whence changed */
+    alloc_free(message);
+    eventer_free(e);
+}
+
+static int post(eventer_t e)
+{
+    struct schedule_mail *message = alloc_bytes(sizeof(*message));
+    if (message == NULL)
+        return -ENOMEM;
+    message->mail.run = run_mail;
+    message->e = e;
+    eventer_ref(e);
+    loop_post(event_owner(e), &message->mail);
+    return 0;
+}
+
+void schedule_add(eventer_t e)
+{
+    struct loop *owner = event_owner(e);
+    uint8_t before = atomic_load_explicit(&e->schedule, memory_order_acquire);
+    if (before == SCHEDULE_POSTED || before == SCHEDULE_ARMED) {
+        event_complain("eventer_add", e, EEXIST, "it is registered already");
+        return;
+    }
+    if (owner == loop_self) {
+        atomic_store_explicit(&e->schedule, SCHEDULE_ARMED, memory_order_release);
+        arm(owner, e);
+        return;
+    }
+    atomic_store_explicit(&e->schedule, SCHEDULE_POSTED, memory_order_release);
+    if (post(e) != 0) {
+        atomic_store_explicit(&e->schedule, SCHEDULE_IDLE, memory_order_release);
+        event_complain("eventer_add", e, ENOMEM, "not added");
+    }
+}
+
+eventer_t schedule_remove(eventer_t e)
+{
+    if (event_owner(e) == loop_self) {
+        if (take_state(e, SCHEDULE_ARMED, SCHEDULE_IDLE)) {
+            wheel_cancel(&e->timer);
+            return e;
+        }
+        return take_state(e, SCHEDULE_POSTED, SCHEDULE_CANCELLED) ? e : NULL;
+    }
+    if (take_state(e, SCHEDULE_POSTED, SCHEDULE_CANCELLED))
+        return e; /* the mail that would have armed it finds it so */
+    if (!take_state(e, SCHEDULE_ARMED, SCHEDULE_CANCELLED))
+        return NULL;
+    if (post(e) != 0)
+        event_complain("eventer_remove", e, ENOMEM, "it stays linked, and will not run");
+    return e;
+}
+
+void eventer_update_whence(eventer_t e, struct timeval whence)
+{
+    if (e->kind != EVENT_TIMER) {
+        event_complain("eventer_update_whence", e, EINVAL, "it is no timer");
+        return;
+    }
+    e->whence = whence;
+    e->is_monotonic = false;
+    if (atomic_load_explicit(&e->schedule, memory_order_acquire) != SCHEDULE_ARMED)
+        return;
+    if (event_owner(e) == loop_self)
+        arm(loop_self, e);
+    else if (post(e) != 0)
+        event_complain("eventer_update_whence", e, ENOMEM, "it fires at its old time");
+}
+
+/* Run every recurrent event there is now; their callbacks may add and remove any. */
+void schedule_run_recurrent(struct loop *loop)
+{
+    struct ring now;
+    if (ring_is_empty(&loop->recurrents))
+        return;
+    now = loop->recurrents;
+    now.next->prev = now.prev->next = &now;
+    ring_init(&loop->recurrents);
+    while (!ring_is_empty(&now)) {
+        eventer_t e = list_entry(now.next, struct _event, timer.link);
+        ring_remove(&e->timer.link);
+        ring_add_tail(&loop->recurrents, &e->timer.link);
+        if (atomic_load_explicit(&e->schedule, memory_order_acquire) != SCHEDULE_ARMED)
+            continue;
+        eventer_ref(e);
+        event_run(loop, e, EVENTER_RECURRENT);
+        eventer_free(e);
+    }
+}
+
+/* ---- helpers -------------------------------------------------------------------------------- */
+
+eventer_t eventer_at(eventer_func_t func, void *closure, struct timeval whence)
+{
+    return eventer_alloc_timer(func, closure, &whence);
+}
+
+static eventer_t added(eventer_t e)
+{
+    if (e != NULL)
+        eventer_add(e);
+    return e;
+}
+
+eventer_t eventer_add_at(eventer_func_t func, void *closure, struct timeval whence)
+{
+    return added(eventer_at(func, closure, whence));
+}
+
+eventer_t eventer_in(eventer_func_t func, void *closure, struct timeval diff)
+{
+    uint64_t wait_ns = clock_duration_ns(&diff);
+    struct timeval whence = clock_timeval(clock_wall_ns() + wait_ns);
+    eventer_t e = eventer_alloc_timer(func, closure, &whence);
+    if (e != NULL) {
+        e->is_monotonic = true;
+        e->timer.due_ns = clock_mono_ns() + wait_ns;
+    }
+    return e;
+}
+
+eventer_t eventer_add_in(eventer_func_t func, void *closure, struct timeval diff)
+{
+    return added(eventer_in(func, closure, diff));
+}
+
+static struct timeval duration(unsigned long seconds, unsigned long microseconds)
+{
+    return (struct timeval){.tv_sec = (time_t)(seconds + microseconds / 1000000),
+                            .tv_usec = (suseconds_t)(microseconds % 1000000)};
+}
+
+eventer_t eventer_in_s_us(eventer_func_t func, void *closure, unsigned long seconds,
+                          unsigned long microseconds)
+{
+    return eventer_in(func, closure, duration(seconds, microseconds));
+}
+
+eventer_t eventer_add_in_s_us(eventer_func_t func, void *closure, unsigned long seconds,
+                              unsigned long microseconds)
+{
+    return eventer_add_in(func, closure, duration(seconds, microseconds));
+}
+
+eventer_t eventer_alloc_timer_next_opportunity(eventer_func_t func, void *closure,
+                                               pthread_t owner)
+{
+    eventer_t e = eventer_alloc_timer(func, closure, NULL);
+    if (e != NULL)
+        eventer_set_owner(e, owner);
+    return e;
+}
+
+eventer_t eventer_add_timer_next_opportunity(eventer_func_t func, void *closure, pthread_t owner)
+{
+    return added(eventer_alloc_timer_next_opportunity(func, closure, owner));
+}

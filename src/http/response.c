@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * response.c - what a handler says, and how it becomes bytes.
+ *
+ * The body gathers in memory.  When the response ends before any of it was sent, its length is known and
+ * goes into Content-Length; otherwise the body leaves in chunks, or ends with the connection.
+ */
+#include "http/conn_impl.h"
+
+#include "coro/coro.h"
+#include "http/http1_char.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+void response_init(struct http_response *res)
+{
+    res->status = 200;
+    memcpy(res->reason, "OK", sizeof("OK"));
+    res->fields.len = 0;
+    res->body.len = 0;
+    res->options = 0;
+    res->length_left = 0;
+    res->has_length = res->is_started = res->is_chunked = false;
+    res->has_ended = res->is_composed = res->must_close = false;
+}
+
+/* ---- setting ---------------------------------------------------------------------------------------- */
+
+static bool is_text(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if ((unsigned char)*text < ' ' && *text != '\t')
+            return false;
+        else if (*text == 0x7f)
+            return false;
+    return true;
+}
+
+mtev_boolean mtev_http_response_status_set(mtev_http_session_ctx *ctx, int code,
+                                           const char *reason)
+{
+    struct http_response *res = &ctx->x->response;
+    if (code < 100 || code > 999 || reason == NULL || !is_text(reason) ||
+        strlen(reason) >= HTTP_REASON_LEN_MAX)
+        return mtev_false;
+    spinlock_lock(&res->lock);
+    bool ok = !res->is_started && !res->has_ended;
+    if (ok) {
+        res->status = code;
+        memcpy(res->reason, reason, strlen(reason) + 1);
+    }
+    spinlock_unlock(&res->lock);
+    return ok ? mtev_true : mtev_false;
+}
+
+/* Remove the line of the field called name, which is len bytes. */
+static void remove_field(struct buf *fields, const char *name, size_t len)
+{
+    char *line = fields->bytes, *end = line + fields->len;
+    while (line < end) {
+        char *next = memchr(line, '\n', (size_t)(end - line));
+        assert(next != NULL);
+        next++;
+        if (strncmp(line, name, len) == 0 && line[len] == ':') {
+            memmove(line, next, (size_t)(end - next));
+            fields->len -= (size_t)(next - line);
+            return;
+        }
+        line = next;
+    }
+}
+
+static bool is_token(const char *name)
+{
+    if (*name == '\0')
+        return false;
+    for (; *name != '\0'; name++)
+        if (!http1_char_is(*name, HTTP1_CHAR_TOKEN))
+            return false;
+    return true;
+}
+
+static bool set_field(struct http_response *res, const char *name, const char *value)
+{
+    size_t name_len = strlen(name), value_len = strlen(value);
+    if (res->is_started || res->has_ended)
+        return false;
+    if (res->fields.len > 0)
+        remove_field(&res->fields, name, name_len);
+    if (buf_reserve(&res->fields, name_len + value_len + 4) != 0)
+        return false;
+    buf_append(&res->fields, name, name_len);
+    buf_append(&res->fields, ": ", 2);
+    buf_append(&res->fields, value, value_len);
+    buf_append(&res->fields, "\r\n", 2);
+    return true;
+}
+
+/* Fields that say how the message is framed are ours, but for a length that the handler knows. */
+static bool is_ours(const char *name)
+{
+    return strcasecmp(name, "Transfer-Encoding") == 0 || strcasecmp(name, "Date") == 0;
+}
+
+static bool note_framing(struct http_response *res, const char *name, const char *value)
+{
+    if (strcasecmp(name, "Content-Length") == 0) {
+        uint64_t len = 0;
+        for (const char *digit = value; *digit != '\0'; digit++) {
+            if (*digit < '0' || *digit > '9' || len > (UINT64_MAX >> 4) / 10)
+                return false;
+            len = len * 10 + (uint64_t)(*digit - '0');
+        }
+        if (*value == '\0')
+            return false;
+        res->has_length = true;
+        res->length_left = len;
+    }
+    if (strcasecmp(name, "Connection") == 0 && strcasestr(value, "close") != NULL)
+        res->must_close = true;
+    return true;
+}
+
+mtev_boolean mtev_http_response_header_set(mtev_http_session_ctx *ctx, const char *name,
+                                           const char *value)
+{
+    struct http_response *res = &ctx->x->response;
+    if (name == NULL || value == NULL || !is_token(name) || !is_text(value) || is_ours(name))
+        return mtev_false;
+    spinlock_lock(&res->lock);
+    bool ok = !res->is_started && note_framing(res, name, value) && set_field(res, name, value);
+    spinlock_unlock(&res->lock);
+    return ok ? mtev_true : mtev_false;
+}
+
+mtev_boolean mtev_http_response_option_set(mtev_http_session_ctx *ctx, uint32_t opts)
+{
+    struct http_response *res = &ctx->x->response;
+    bool can_chunk = ctx->x->request.head.version == 11;
+    if ((opts & ~(MTEV_HTTP_CHUNKED | MTEV_HTTP_CLOSE)) != 0 ||
+        ((opts & MTEV_HTTP_CHUNKED) != 0 && !can_chunk))
+        return mtev_false;
+    spinlock_lock(&res->lock);
+    bool ok = !res->is_started && !res->has_ended;
+    if (ok) {
+        res->options |= opts;
+        res->must_close = res->must_close || (opts & MTEV_HTTP_CLOSE) != 0;
+    }
+    spinlock_unlock(&res->lock);
+    return ok ? mtev_true : mtev_false;
+}
+
+/* ---- appending ---------------------------------------------------------------------------------------- */
+
+/* Send what has gathered if it is much, where that is possible; false if the peer is gone. */
+static bool flush_if_much(mtev_http_session_ctx *ctx)
+{
+    if (ctx->x->response.body.len < HTTP_FLUSH_AT || loop_self != ctx->home->loop)
+        return true;
+    return mtev_http_response_flush(ctx, mtev_false) == mtev_true;
+}
+
+mtev_boolean mtev_http_response_append(mtev_http_session_ctx *ctx, const void *bytes, size_t len)
+{
+    struct http_response *res = &ctx->x->response;
+    spinlock_lock(&res->lock);
+    bool ok = !res->has_ended && !ctx->is_broken && buf_append(&res->body, bytes, len) == 0;
+    spinlock_unlock(&res->lock);
+    return ok && flush_if_much(ctx) ? mtev_true : mtev_false;
+}
+
+mtev_boolean mtev_http_response_append_str(mtev_http_session_ctx *ctx, const char *text)
+{
+    return mtev_http_response_append(ctx, text, strlen(text));
+}
+
+mtev_boolean mtev_http_response_appendf(mtev_http_session_ctx *ctx, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    mtev_boolean ok = mtev_http_response_vappend(ctx, format, args);
+    va_end(args);
+    return ok;
+}
+
+mtev_boolean mtev_http_response_vappend(mtev_http_session_ctx *ctx, const char *format,
+                                        va_list args)
+{
+    struct http_response *res = &ctx->x->response;
+    spinlock_lock(&res->lock);
+    bool ok =
+        !res->has_ended && !ctx->is_broken && buf_vappendf(&res->body, format, args) == 0;
+    spinlock_unlock(&res->lock);
+    return ok && flush_if_much(ctx) ? mtev_true : mtev_false;
+}
+
+/* ---- composing ------------------------------------------------------------------------------------------ */
+
+static bool has_no_body(const struct http_response *res)
+{
+    return res->status < 200 || res->status == 204 || res->status == 304;
+}
+
+static bool answers_head(const mtev_http_session_ctx *ctx)
+{
+    return ctx->x->request.method != NULL && strcmp(ctx->x->request.method, "HEAD") == 0;
+}
+
+/* Write number in decimal before end; returns where it starts. */
+static char *decimal(char *end, uint64_t number)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    return end;
+}
+
+static char *put(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    return to + len;
+}
+#define PUT_TEXT(to, literal) put((to), (literal), sizeof(literal) - 1)
+
+/* Decide how the body is framed, and put the head into out.  final: the body is all there. */
+static int compose_head(mtev_http_session_ctx *ctx, bool final)
+{
+    struct http_response *res = &ctx->x->response;
+    struct buf *out = &ctx->x->out;
+    bool is_11 = ctx->x->request.head.version != 10;
+    char number[20], *digits = number + sizeof(number);
+    bool says_length = final && !res->has_length && !has_no_body(res);
+
+    if (!final && !res->has_length && !has_no_body(res)) {
+        res->is_chunked = is_11 && (res->options & MTEV_HTTP_CLOSE) == 0;
+        res->must_close = res->must_close || !res->is_chunked;
+    }
+    res->must_close = res->must_close || !ctx->x->request.head.keep_alive || ctx->home->is_draining;
+    size_t reason_len = strlen(res->reason);
+    int err = buf_reserve(out, res->fields.len + reason_len + 192);
+    if (err != 0)
+        return err;
+    char *to = out->bytes + out->len;
+    to = PUT_TEXT(to, "HTTP/1.1 ");
+    *to++ = (char)('0' + res->status / 100);
+    *to++ = (char)('0' + res->status / 10 % 10);
+    *to++ = (char)('0' + res->status % 10);
+    *to++ = ' ';
+    to = put(to, res->reason, reason_len);
+    to = PUT_TEXT(to, "\r\nDate: ");
+    to = put(to, http_date(ctx->home), HTTP_DATE_LEN);
+    to = PUT_TEXT(to, "\r\n");
+    if (res->fields.len > 0)
+        to = put(to, res->fields.bytes, res->fields.len);
+    if (says_length) {
+        digits = decimal(digits, res->body.len);
+        to = PUT_TEXT(to, "Content-Length: ");
+        to = put(to, digits, (size_t)(number + sizeof(number) - digits));
+        to = PUT_TEXT(to, "\r\n");
+        res->length_left = res->body.len;
+        res->has_length = true;
+    }
+    if (res->is_chunked)
+        to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
+    if (res->must_close)
+        to = PUT_TEXT(to, "Connection: close\r\n");
+    else if (!is_11)
+        to = PUT_TEXT(to, "Connection: keep-alive\r\n");
+    to = PUT_TEXT(to, "\r\n");
+    out->len = (size_t)(to - out->bytes);
+    res->is_started = true;
+    return 0;
+}
+
+/* Put what has gathered of the body into out. */
+static int compose_body(mtev_http_session_ctx *ctx)
+{
+    struct http_response *res = &ctx->x->response;
+    struct buf *out = &ctx->x->out;
+    size_t len = res->body.len;
+    if (res->has_length && len > res->length_left) {
+        mtevL(mtev_error, "http: %s: the body is longer than its Content-Length; cut\n",
+              ctx->x->request.path);
+        len = (size_t)res->length_left;
+        res->must_close = true;
+    }
+    if (res->has_length)
+        res->length_left -= len;
+    if (has_no_body(res) || answers_head(ctx))
+        len = 0;
+    res->body.len = 0;
+    if (len == 0)
+        return 0;
+    int err = buf_reserve(out, len + 24);
+    if (err != 0)
+        return err;
+    if (res->is_chunked)
+        err = buf_appendf(out, "%zx\r\n", len);
+    if (err == 0)
+        err = buf_append(out, res->body.bytes, len);
+    if (err == 0 && res->is_chunked)
+        err = buf_append(out, "\r\n", 2);
+    return err;
+}
+
+int response_compose(mtev_http_session_ctx *ctx)
+{
+    struct http_response *res = &ctx->x->response;
+    int err = 0;
+    if (res->is_composed)
+        return 0;
+    spinlock_lock(&res->lock);
+    bool final = res->has_ended;
+    if (!res->is_started)
+        err = compose_head(ctx, final);
+    if (err == 0)
+        err = compose_body(ctx);
+    if (err == 0 && final && res->is_chunked && !answers_head(ctx))
+        err = buf_append(&ctx->x->out, "0\r\n\r\n", 5);
+    if (err == 0 && final && res->has_length && res->length_left > 0 && !answers_head(ctx) &&
+        !has_no_body(res))
+        res->must_close = true; /* the peer waits for what does not come */
+    res->is_composed = final && err == 0;
+    if (err != 0) { /* half a message cannot be mended */
+        res->has_ended = true;
+        ctx->is_broken = true;
+    }
+    spinlock_unlock(&res->lock);
+    return err;
+}
+
+/* ---- sending -------------------------------------------------------------------------------------------- */
+
+mtev_boolean mtev_http_response_flush(mtev_http_session_ctx *ctx, mtev_boolean final)
+{
+    if (final == mtev_true)
+        return mtev_http_response_end(ctx);
+    if (ctx->is_broken)
+        return mtev_false;
+    if (loop_self != ctx->home->loop)
+        return mtev_true; /* a job: what is there is sent when the coroutine goes on */
+    if (response_compose(ctx) != 0)
+        return mtev_false;
+    int err = conn_may_block(ctx) ? conn_send_all(ctx) : conn_send(ctx);
+    return err == 0 || err == -EAGAIN ? mtev_true : mtev_false;
+}
+
+mtev_boolean mtev_http_response_end(mtev_http_session_ctx *ctx)
+{
+    struct http_response *res = &ctx->x->response;
+    spinlock_lock(&res->lock);
+    bool was_open = !res->has_ended;
+    res->has_ended = true;
+    spinlock_unlock(&res->lock);
+    return was_open && !ctx->is_broken ? mtev_true : mtev_false;
+}
+
+mtev_boolean mtev_http_response_complete(mtev_http_session_ctx *ctx)
+{
+    return ctx->x->response.has_ended ? mtev_true : mtev_false;
+}
+
+mtev_boolean mtev_http_response_closed(mtev_http_session_ctx *ctx)
+{
+    return ctx->x->response.has_ended || ctx->is_broken ? mtev_true : mtev_false;
+}
+
+bool http_response_has_ended(mtev_http_session_ctx *ctx)
+{
+    return ctx->x->response.has_ended;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "listener/acceptor.h"
+
+#include "base/alloc.h"
+#include "coro/coro.h"
+#include "eventer/event.h"
+
+#include <string.h>
+#include <unistd.h>
+
+static void take(void *closure)
+{
+    mtev_acceptor_closure_t *ac = closure;
+    atomic_fetch_add_explicit(&ac->refs, 1, memory_order_relaxed);
+}
+
+static void drop(void *closure)
+{
+    mtev_acceptor_closure_t *ac = closure;
+    if (atomic_fetch_sub_explicit(&ac->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (ac->ctx_free != NULL)
+        ac->ctx_free(ac->ctx);
+    alloc_free(ac);
+}
+
+static const struct event_guest guest = {.take = take, .drop = drop};
+
+/* Stands in as the callback of events that a coroutine or a protocol drives by other means. */
+static int never_called(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    (void)e;
+    (void)mask;
+    (void)closure;
+    (void)now;
+    return 0;
+}
+
+/* In the loop that serves the connection. */
+static void arrive(struct mail *mail, struct loop *loop)
+{
+    mtev_acceptor_closure_t *ac = list_entry(mail, mtev_acceptor_closure_t, mail);
+    const struct listener_type *type = ac->type;
+    eventer_t e = ac->e;
+    (void)loop;
+    if (type->callback != NULL) {
+        e->callback = type->callback;
+        eventer_add(e);
+    } else if (type->accepted != NULL) {
+        type->accepted(e, type->context);
+    } else {
+        coro_convert(e, true);
+        if (coro_start(type->coroutine, e, (const void *)(uintptr_t)type->coroutine) != 0) {
+            mtevL(mtev_error, "listener: %s: out of memory; a connection is dropped\n", type->name);
+            eventer_aco_close((eventer_aco_t)e);
+            eventer_aco_free((eventer_aco_t)e);
+        }
+    }
+}
+
+int acceptor_hand_over(const struct listener_type *type, struct loop *loop, int fd,
+                       const struct sockaddr_storage *remote, socklen_t remote_len)
+{
+    mtev_acceptor_closure_t *ac = alloc_bytes(sizeof(*ac));
+    eventer_t e = ac == NULL ? NULL
+                             : eventer_alloc_fd(never_called, ac, fd,
+                                                EVENTER_READ | EVENTER_WRITE | EVENTER_EXCEPTION);
+    if (e == NULL) {
+        alloc_free(ac);
+        return -ENOMEM;
+    }
+    ac->mail.run = arrive;
+    ac->e = e;
+    ac->type = type;
+    atomic_init(&ac->refs, 1);
+    ac->ctx = NULL;
+    ac->ctx_free = NULL;
+    ac->remote_len = remote_len;
+    memcpy(&ac->remote, remote, sizeof(*remote));
+    e->guest = &guest;
+    e->edge.is_stream = true;
+    event_set_owner(e, loop);
+    if (loop == loop_self)
+        arrive(&ac->mail, loop);
+    else
+        loop_post(loop, &ac->mail);
+    return 0;
+}
+
+struct sockaddr *mtev_acceptor_closure_remote(mtev_acceptor_closure_t *ac)
+{
+    return (struct sockaddr *)&ac->remote;
+}
+
+void *mtev_acceptor_closure_ctx(mtev_acceptor_closure_t *ac)
+{
+    return ac->ctx;
+}
+
+void mtev_acceptor_closure_set_ctx(mtev_acceptor_closure_t *ac, void *ctx,
+                                   void (*ctx_free)(void *ctx))
+{
+    ac->ctx = ctx;
+    ac->ctx_free = ctx_free;
+}

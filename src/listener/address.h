@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * address.h - where a listener listens: from the words of a configuration to a socket address.
+ *
+ * Layer: listener.  Any thread; nothing here allocates.
+ */
+#ifndef EVENTER_LISTENER_ADDRESS_H
+#define EVENTER_LISTENER_ADDRESS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define ADDRESS_TEXT_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) + 16)
+
+struct address {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un local;
+    };
+    socklen_t len;
+};
+
+/*
+ * Read text: "*" or "inet:*" (every IPv4 address), "inet6:*" (every IPv6 address), an address of either
+ * kind, or the absolute path of a unix socket; port in host order (not used for a path).
+ * Returns 0, or -EINVAL, or -ENAMETOOLONG for a path.
+ */
+int address_parse(const char *text, uint16_t port, struct address *out);
+
+/* Write a as "127.0.0.1:80", "[::1]:80" or a path; buffer has ADDRESS_TEXT_MAX bytes. */
+void address_format(const struct address *a, char *buffer);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: show that this build finds a write past the end of a heap block.
+ * Method: write one byte past it; the test passes when the sanitizer reports it.
+ */
+#include <stdlib.h>
+
+int main(void)
+{
+    volatile size_t len = 10;
+    char *volatile bytes = malloc(len);
+    if (bytes == NULL)
+        return 0;
+    bytes[len] = 'x';
+    free(bytes);
+    return 0;
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: a file or a built-in text becomes current, or one line says what is wrong with it and what
+ * was current stays; a reload may run beside readers.
+ * Method: temporary files, each wrong in one way; threads that read while another loads.
+ */
+#include "said.h"
+
+#include "base/alloc.h"
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static char folder[32];
+static char path[64];
+static char message[256];
+
+static int set_up(void **state)
+{
+    snprintf(folder, sizeof(folder), "/tmp/test_conf.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/app.conf", folder);
+    said_begin();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    assert_said("");
+    said_end();
+    conf_unload();
+    unlink(path);
+    rmdir(folder);
+    return 0;
+}
+
+static void write_file(const char *bytes, size_t len)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void write_text(const char *text)
+{
+    write_file(text, strlen(text));
+}
+
+/* Return "PATH" followed by rest. */
+static const char *at_path(const char *rest)
+{
+    snprintf(message, sizeof(message), "%s%s", path, rest);
+    return message;
+}
+
+static void assert_n(int32_t wanted)
+{
+    int32_t n = -1;
+    assert_int_equal(mtev_conf_get_int32(MTEV_CONF_ROOT, "@n", &n), 1);
+    assert_int_equal(n, wanted);
+}
+
+static void a_file_is_loaded_and_loaded_again(void **state)
+{
+    write_text("<?xml version=\"1.0\" encoding=\"utf8\" standalone=\"yes\"?>\n<app n='1'/>\n");
+    assert_int_equal(mtev_conf_load(path), 0);
+    assert_n(1);
+    write_text("<app n='2'/>");
+    assert_n(1);
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    assert_n(2);
+}
+
+static void a_file_that_is_not_there_is_one_line(void **state)
+{
+    assert_int_equal(mtev_conf_load(path), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_said(at_path(": cannot be read: No such file or directory\n"));
+    assert_int_equal(mtev_conf_load(folder), -1);
+    assert_int_equal(errno, EISDIR);
+    snprintf(message, sizeof(message), "%s: cannot be read: Is a directory\n", folder);
+    assert_said(message);
+}
+
+static void a_wrong_file_is_one_line_and_changes_nothing(void **state)
+{
+    write_text("<app n='1'/>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    write_text("<app n='2'>\n<b>\n</app>");
+    assert_int_equal(mtev_conf_load(NULL), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_said(at_path(":3: Opening and ending tag mismatch: b line 2 and app\n"));
+    assert_n(1);
+    write_text("");
+    assert_int_equal(mtev_conf_load(NULL), -1);
+    assert_said_one_line(at_path(":1: "));
+    write_text("<app n='3'/>");
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    assert_n(3);
+}
+
+static void a_wrong_new_file_does_not_replace_the_old_path(void **state)
+{
+    write_text("<app n='1'/>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    assert_int_equal(mtev_conf_load("/nowhere"), -1);
+    assert_said("/nowhere: cannot be read: No such file or directory\n");
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    assert_n(1);
+}
+
+static void a_reload_keeps_the_root_element(void **state)
+{
+    write_text("<app n='1'/>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    write_text("\n<other n='2'/>");
+    assert_int_equal(mtev_conf_load(NULL), -1);
+    assert_said(at_path(":2: the root element is <other>, it was <app>\n"));
+    assert_n(1);
+    assert_int_equal(mtev_conf_load(path), 0);
+    assert_n(2);
+}
+
+static void a_built_in_text_may_be_loaded_and_reloaded(void **state)
+{
+    assert_int_equal(conf_load_text("built-in", "<app n='1'/>"), 0);
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    assert_n(1);
+    assert_int_equal(conf_load_text("built-in", "<app"), -EINVAL);
+    assert_said_one_line("built-in:1: ");
+    assert_n(1);
+}
+
+static void there_is_nothing_to_reload_at_first(void **state)
+{
+    assert_int_equal(mtev_conf_load(NULL), -1);
+    assert_said("no configuration file was named\n");
+}
+
+static void the_root_element_has_a_name(void **state)
+{
+    char *name = NULL;
+    assert_int_equal(conf_root_name(&name), -ENOENT);
+    assert_int_equal(conf_load_text("built-in", "<app/>"), 0);
+    assert_int_equal(conf_root_name(&name), 0);
+    assert_string_equal(name, "app");
+    alloc_free(name);
+}
+
+static void the_program_has_a_name(void **state)
+{
+    char name[CONF_NAME_MAX + 2];
+    memset(name, 'n', sizeof(name));
+    assert_string_equal(conf_app_name(), "");
+    name[CONF_NAME_MAX + 1] = '\0';
+    assert_int_equal(conf_set_app_name(name), -ENAMETOOLONG);
+    assert_string_equal(conf_app_name(), "");
+    name[CONF_NAME_MAX] = '\0';
+    assert_int_equal(conf_set_app_name(name), 0);
+    assert_string_equal(conf_app_name(), name);
+    name[CONF_NAME_MAX - 1] = '\0';
+    assert_int_equal(conf_set_app_name(name), 0);
+    assert_string_equal(conf_app_name(), name);
+}
+
+static void check_size(size_t size, int wanted)
+{
+    static const char head[] = "<app><!--";
+    static const char tail[] = "--></app>";
+    char *text = alloc_bytes(size + 1);
+    assert_non_null(text);
+    memset(text, ' ', size);
+    memcpy(text, head, strlen(head));
+    memcpy(text + size - strlen(tail), tail, sizeof(tail));
+    write_file(text, size);
+    assert_int_equal(conf_load(path), wanted);
+    if (wanted != 0)
+        assert_said(at_path(": longer than 4194304 bytes\n"));
+    assert_int_equal(conf_load_text(path, text), wanted);
+    if (wanted != 0)
+        assert_said(at_path(": longer than 4194304 bytes\n"));
+    alloc_free(text);
+}
+
+static void a_file_has_a_limit(void **state)
+{
+    check_size(CONF_BYTES_MAX - 1, 0);
+    check_size(CONF_BYTES_MAX, 0);
+    check_size(CONF_BYTES_MAX + 1, -EFBIG);
+    check_size(2 * CONF_BYTES_MAX, -EFBIG);
+}
+
+static void load(void *closure)
+{
+    char *name = NULL;
+    int err = conf_load(path);
+    assert_true(err == 0 || err == -ENOMEM);
+    if (err == -ENOMEM)
+        assert_said_one_line(at_path(": cannot be "));
+    if (conf_root_name(&name) == 0)
+        alloc_free(name);
+    err = conf_load(NULL);
+    assert_true(err == 0 || err == -ENOMEM || err == -EINVAL);
+    said();
+    conf_unload();
+}
+
+static void no_memory_is_one_line(void **state)
+{
+    write_text("<app n='1'/>");
+    harness_fail_each_allocation(load, NULL);
+}
+
+static _Atomic bool is_over;
+
+static void *read_on(void *closure)
+{
+    intptr_t wrong = 0;
+    while (!atomic_load(&is_over)) {
+        int32_t n = -1;
+        mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "b");
+        wrong += mtev_conf_get_int32(found, "../@n", &n) != 1 || n != 1;
+        wrong += mtev_conf_get_int32(MTEV_CONF_ROOT, "b/@n", &n) != 1 || n != 2;
+        mtev_conf_release_section_read(found);
+    }
+    return (void *)wrong;
+}
+
+static void readers_go_on_during_a_reload(void **state)
+{
+    pthread_t readers[2];
+    write_text("<app n='1'><b n='2'/></app>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, read_on, NULL), 0);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(mtev_conf_load(NULL), 0);
+    atomic_store(&is_over, true);
+    for (int i = 0; i < 2; i++) {
+        void *wrong = NULL;
+        pthread_join(readers[i], &wrong);
+        assert_null(wrong);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+    TEST(a_file_is_loaded_and_loaded_again),
+    TEST(a_file_that_is_not_there_is_one_line),
+    TEST(a_wrong_file_is_one_line_and_changes_nothing),
+    TEST(a_wrong_new_file_does_not_replace_the_old_path),
+    TEST(a_reload_keeps_the_root_element),
+    TEST(a_built_in_text_may_be_loaded_and_reloaded),
+    TEST(there_is_nothing_to_reload_at_first),
+    TEST(the_root_element_has_a_name),
+    TEST(the_program_has_a_name),
+    TEST(a_file_has_a_limit),
+    TEST(no_memory_is_one_line),
+    TEST(readers_go_on_during_a_reload),
+};
+HARNESS_MAIN(tests)

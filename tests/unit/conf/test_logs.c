@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: <logs> sets up streams with what they inherit, and every fault in it is one line with its
+ * place while the rest is applied.
+ * Method: built-in configurations whose files are in a temporary folder, read back.
+ */
+#include "said.h"
+
+#include "base/alloc.h"
+#include "conf/conf.h"
+#include "log/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT_SIZE 4096
+
+static char folder[32];
+static char text[TEXT_SIZE];
+
+static int set_up(void **state)
+{
+    snprintf(folder, sizeof(folder), "/tmp/test_logs.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    said_begin();
+    return 0;
+}
+
+static void remove_file(const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    unlink(path);
+}
+
+static int tear_down(void **state)
+{
+    assert_said("");
+    said_end();
+    conf_unload();
+    mtev_log_stream_close(mtev_log_stream_find("one"));
+    mtev_log_stream_close(mtev_log_stream_find("two"));
+    remove_file("one");
+    remove_file("two");
+    rmdir(folder);
+    return 0;
+}
+
+/* Load <app> around logs, in which each %s is the folder, and apply it. */
+static int apply(const char *logs)
+{
+    size_t len = 0;
+    len += (size_t)snprintf(text, sizeof(text), "<app>\n");
+    for (const char *c = logs; *c != '\0'; c++) {
+        assert_true(len < sizeof(text) - 64);
+        if (*c == '%')
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", folder);
+        else
+            text[len++] = *c;
+    }
+    snprintf(text + len, sizeof(text) - len, "\n</app>");
+    assert_int_equal(conf_load_text("logs", text), 0);
+    return conf_apply_logs();
+}
+
+static void assert_file(const char *name, const char *wanted)
+{
+    char path[64];
+    char held[TEXT_SIZE] = "";
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(read(fd, held, sizeof(held) - 1) >= 0);
+    close(fd);
+    assert_string_equal(held, wanted);
+}
+
+static void a_file_and_what_writes_to_it(void **state)
+{
+    assert_int_equal(
+        apply("<logs><log name='one' type='file' path='%/one'/>\n"
+              "<group><outlet name='one'/><log name='to/one'/>\n"
+              "<sub><outlet name='one'/><log name='to/one/too'/></sub></group></logs>"),
+        0);
+    mtevL(mtev_log_stream_find("to/one"), "first\n");
+    mtevL(mtev_log_stream_find("to/one/too"), "second\n");
+    assert_file("one", "first\nsecond\n");
+}
+
+static void standard_error_is_there_by_name(void **state)
+{
+    assert_int_equal(apply("<logs><log name='stderr'/><console_output><outlet name='stderr'/>\n"
+                           "<log name='notice'/></console_output></logs>"),
+                     0);
+    assert_true(N_L_S_ON(mtev_notice));
+    assert_ptr_equal(mtev_log_stream_remove_stream(mtev_notice, "stderr"), mtev_stderr);
+    assert_null(mtev_log_stream_remove_stream(mtev_notice, "error"));
+    mtev_log_stream_add_stream(mtev_notice, mtev_error);
+}
+
+static void a_log_without_outlets_keeps_those_it_has(void **state)
+{
+    assert_int_equal(apply("<logs><log name='notice'/></logs>"), 0);
+    mtevL(mtev_notice, "over error\n");
+    assert_said("over error\n");
+}
+
+static void switches_are_inherited_and_overruled(void **state)
+{
+    const unsigned on = MTEV_LOG_STREAM_ENABLED;
+    assert_int_equal(
+        apply("<logs timestamps='on'><a disabled='true' debug='true'><log name='x/a'/>\n"
+              "<log name='x/b' disabled='false' timestamps='off' facility='on'/></a>\n"
+              "<log name='x/c'/></logs>"),
+        0);
+    const unsigned material = MTEV_LOG_STREAM_MATERIAL;
+    assert_int_equal(mtev_log_stream_get_flags(mtev_log_stream_find("x/a")) & ~material,
+                     MTEV_LOG_STREAM_TIMESTAMPS | MTEV_LOG_STREAM_DEBUG);
+    assert_int_equal(mtev_log_stream_get_flags(mtev_log_stream_find("x/b")) & ~material,
+                     on | MTEV_LOG_STREAM_DEBUG | MTEV_LOG_STREAM_FACILITY);
+    assert_int_equal(mtev_log_stream_get_flags(mtev_log_stream_find("x/c")) & ~material,
+                     on | MTEV_LOG_STREAM_TIMESTAMPS);
+    assert_int_equal(apply("<logs><log name='x/b'/></logs>"), 0);
+    assert_int_equal(mtev_log_stream_get_flags(mtev_log_stream_find("x/b")) & ~material, on);
+}
+
+static void an_outlet_may_come_before_its_log(void **state)
+{
+    assert_int_equal(apply("<logs><log name='early'><outlet name='two'/></log>\n"
+                           "<log name='two' type='file_synch' path='%/two'/></logs>"),
+                     0);
+    mtevL(mtev_log_stream_find("early"), "early\n");
+    assert_file("two", "early\n");
+}
+
+static void applying_again_appends_to_the_same_file(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(apply("<logs><log name='one' type='file' path='%/one'/></logs>"), 0);
+        mtevL(mtev_log_stream_find("one"), "%d\n", i);
+    }
+    assert_file("one", "0\n1\n2\n");
+}
+
+static void no_logs_are_no_fault(void **state)
+{
+    assert_int_equal(apply(""), 0);
+    conf_unload();
+    assert_int_equal(conf_apply_logs(), 0);
+}
+
+static void every_fault_is_one_line_and_the_rest_is_applied(void **state)
+{
+    static const struct {
+        const char *logs;
+        const char *wanted;
+    } cases[] = {
+        {"<logs>\n<log/></logs>", "logs:3: <log> has no name\n"},
+        {"<logs>\n<log name='x' type='jungle' path='/x'/></logs>",
+         "logs:3: <log> type=\"jungle\": no type of log (file, file_synch)\n"},
+        {"<logs>\n<log name='x' type='file'/></logs>", "logs:3: <log> has a type but no path\n"},
+        {"<logs>\n<log name='x' path='/x'/></logs>", "logs:3: <log> has a path but no type\n"},
+        {"<logs>\n<log name='x' type='file' path='/nowhere/x'/></logs>",
+         "logs:3: <log> path=\"/nowhere/x\": No such file or directory\n"},
+        {"<logs type='file'\npath='/nowhere/x'><log name='x'/></logs>",
+         "logs:3: <logs> path=\"/nowhere/x\": No such file or directory\n"},
+        {"<logs>\n<log name='x' disabled='maybe'/></logs>",
+         "logs:3: <log> disabled=\"maybe\": neither true (on) nor false (off)\n"},
+        {"<logs>\n<log name='x' debug='1'/></logs>",
+         "logs:3: <log> debug=\"1\": neither true (on) nor false (off)\n"},
+        {"<logs><log name='x'>\n<outlet/></log></logs>", "logs:3: <outlet> has no name\n"},
+        {"<logs>\n<log name='{{f:x:{y}}}'/></logs>",
+         "logs:3: <log> name=\"{{f:x:{y}}}\": \"f\" is no facility (ENV, hwloc)\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(apply(cases[i].logs), -EINVAL);
+        assert_said(cases[i].wanted);
+    }
+    assert_int_equal(apply("<logs><log/><log name='one' type='file' path='%/one'/>\n<log/></logs>"),
+                     -EINVAL);
+    assert_said("logs:2: <log> has no name\nlogs:3: <log> has no name\n");
+    mtevL(mtev_log_stream_find("one"), "applied\n");
+    assert_file("one", "applied\n");
+}
+
+static void check_outlets(int count, int wanted)
+{
+    char logs[TEXT_SIZE];
+    int len = snprintf(logs, sizeof(logs), "<logs><log name='outlets'>");
+    for (int i = 0; i < count; i++)
+        len += snprintf(logs + len, sizeof(logs) - (size_t)len, "<outlet name='o%d'/>", i);
+    snprintf(logs + len, sizeof(logs) - (size_t)len, "</log></logs>");
+    assert_int_equal(apply(logs), wanted);
+}
+
+static void a_log_has_so_many_outlets(void **state)
+{
+    check_outlets(LOG_OUTLETS_MAX - 1, 0);
+    check_outlets(LOG_OUTLETS_MAX, 0);
+    check_outlets(LOG_OUTLETS_MAX + 1, -EINVAL);
+    assert_said("logs:2: <log> has more than 16 outlets\n");
+}
+
+static void a_name_has_a_limit(void **state)
+{
+    char logs[LOG_NAME_MAX + 64];
+    snprintf(logs, sizeof(logs), "<logs>\n<log name='%0*d'/></logs>", LOG_NAME_MAX + 1, 0);
+    assert_int_equal(apply(logs), -EINVAL);
+    assert_said_one_line("logs:3: <log> name=\"0");
+    snprintf(logs, sizeof(logs), "<logs>\n<log name='%0*d'/></logs>", LOG_NAME_MAX, 0);
+    assert_int_equal(apply(logs), 0);
+}
+
+static void apply_starved(void *closure)
+{
+    int err = conf_apply_logs();
+    assert_true(err == 0 || err == -EINVAL);
+    if (err != 0)
+        assert_non_null(strstr(said(), "Cannot allocate memory"));
+    else
+        assert_said("");
+}
+
+static void no_memory_is_an_error(void **state)
+{
+    assert_int_equal(apply("<logs><outlet name='one'/><log name='one' type='file' path='%/one'/>\n"
+                           "<log name='starved' timestamps='on'/></logs>"),
+                     0);
+    harness_fail_each_allocation(apply_starved, NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+    TEST(a_file_and_what_writes_to_it),
+    TEST(standard_error_is_there_by_name),
+    TEST(a_log_without_outlets_keeps_those_it_has),
+    TEST(switches_are_inherited_and_overruled),
+    TEST(an_outlet_may_come_before_its_log),
+    TEST(applying_again_appends_to_the_same_file),
+    TEST(no_logs_are_no_fault),
+    TEST(every_fault_is_one_line_and_the_rest_is_applied),
+    TEST(a_log_has_so_many_outlets),
+    TEST(a_name_has_a_limit),
+    TEST(no_memory_is_an_error),
+};
+HARNESS_MAIN(tests)

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: sections are found and released, live on through a reload, can be complained of, and hand
+ * over the keys of their <config> merged from the root to the leaf.
+ * Method: built-in configurations; what is said is read back from a pipe.
+ */
+#include "said.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char text[] = "<app>\n"
+                           "<listeners>\n"
+                           "<config><a>1</a><b>1</b></config>\n"
+                           "<listener n='1'><config><b>2</b><c>2</c></config></listener>\n"
+                           "<group><listener n='2'/></group>\n"
+                           "</listeners>\n"
+                           "</app>\n";
+
+static int set_up(void **state)
+{
+    said_begin();
+    assert_int_equal(conf_load_text("built-in", text), 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    assert_said("");
+    said_end();
+    conf_unload();
+    return 0;
+}
+
+static void assert_n(mtev_conf_section_t section, int32_t wanted)
+{
+    int32_t n = -1;
+    assert_int_equal(mtev_conf_get_int32(section, "@n", &n), 1);
+    assert_int_equal(n, wanted);
+}
+
+static void the_last_element_is_the_section(void **state)
+{
+    mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener");
+    assert_false(mtev_conf_section_is_empty(found));
+    assert_n(found, 2);
+    mtev_conf_release_section_read(found);
+}
+
+static void all_elements_come_in_order(void **state)
+{
+    int count = -1;
+    mtev_conf_section_t *all =
+        mtev_conf_get_sections_read(MTEV_CONF_ROOT, "listeners//listener", &count);
+    assert_int_equal(count, 2);
+    assert_n(all[0], 1);
+    assert_n(all[1], 2);
+    mtev_conf_release_sections_read(all, count);
+}
+
+static void nothing_is_an_empty_section(void **state)
+{
+    int count = -1;
+    mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "nothing");
+    assert_true(mtev_conf_section_is_empty(found));
+    mtev_conf_release_section_read(found);
+    found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//@n"); /* attributes are no sections */
+    assert_true(mtev_conf_section_is_empty(found));
+    mtev_conf_section_t *all = mtev_conf_get_sections_read(MTEV_CONF_ROOT, "//@n", &count);
+    assert_int_equal(count, 0);
+    mtev_conf_release_sections_read(all, count);
+    assert_null(mtev_conf_get_sections_read(MTEV_CONF_EMPTY, "*", &count));
+    assert_true(mtev_conf_section_is_empty((mtev_conf_section_t){NULL, NULL}));
+    assert_false(mtev_conf_section_is_empty(MTEV_CONF_ROOT));
+    mtev_conf_release_section_read(MTEV_CONF_EMPTY);
+    mtev_conf_release_section_read(MTEV_CONF_ROOT);
+}
+
+static void the_root_is_empty_while_nothing_is_loaded(void **state)
+{
+    char *value = NULL;
+    conf_unload();
+    assert_int_equal(mtev_conf_get_string(MTEV_CONF_ROOT, "@n", &value), 0);
+    assert_true(mtev_conf_section_is_empty(mtev_conf_get_section_read(MTEV_CONF_ROOT, "*")));
+    conf_error(MTEV_CONF_ROOT, "nowhere to be");
+    conf_error_at(MTEV_CONF_EMPTY, 1, "nowhere to be");
+    conf_value_error(MTEV_CONF_ROOT, "@n", "nowhere to be");
+}
+
+static void a_held_section_stays_as_it_was(void **state)
+{
+    mtev_conf_section_t held = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener");
+    assert_int_equal(conf_load_text("other", "<app><listener n='9'/></app>"), 0);
+    assert_n(held, 2);
+    mtev_conf_section_t fresh = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener");
+    assert_n(fresh, 9);
+    conf_unload();
+    assert_n(held, 2);
+    mtev_conf_release_section_read(held);
+    mtev_conf_release_section_read(fresh);
+}
+
+static void errors_name_the_place(void **state)
+{
+    mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener");
+    conf_error(found, "%d things are wrong", 3);
+    assert_said("built-in:5: 3 things are wrong\n");
+    conf_error_at(found, 77, "there");
+    assert_said("built-in:77: there\n");
+    conf_value_error(found, "@n", "not %s", "good");
+    assert_said("built-in:5: <listener> n=\"2\": not good\n");
+    conf_value_error(found, "@m", "missing");
+    assert_said("built-in:5: missing\n");
+    mtev_conf_release_section_read(found);
+}
+
+static void a_long_or_broken_value_is_shown_in_part(void **state)
+{
+    char long_text[512];
+    char wanted[512];
+    snprintf(long_text, sizeof(long_text), "<app><n>\n 12\n3%0200d</n><m>%0200d</m></app>", 0, 0);
+    assert_int_equal(conf_load_text("built-in", long_text), 0);
+    conf_value_error(MTEV_CONF_ROOT, "n", "bad");
+    assert_said("built-in:1: <n> \"12\": bad\n");
+    conf_value_error(MTEV_CONF_ROOT, "m", "bad");
+    snprintf(wanted, sizeof(wanted), "built-in:3: <m> \"%0100d\": bad\n", 0);
+    assert_said(wanted);
+}
+
+static int collect(void *closure, const char *name, const char *value, long line)
+{
+    return buf_appendf(closure, "%s=%s@%ld ", name, value, line);
+}
+
+static void assert_children(const char *path, const char *wanted)
+{
+    struct buf keys;
+    buf_init(&keys, 1 << 20);
+    mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, path);
+    assert_int_equal(conf_each_child(found, "config", collect, &keys), 0);
+    assert_int_equal(keys.len, strlen(wanted));
+    if (keys.len > 0)
+        assert_memory_equal(keys.bytes, wanted, keys.len);
+    buf_free(&keys);
+    mtev_conf_release_section_read(found);
+}
+
+static void keys_are_merged_from_the_root_to_the_leaf(void **state)
+{
+    assert_children("//listener[@n=1]", "a=1@3 b=2@4 c=2@4 ");
+    assert_children("//listener[@n=2]", "a=1@3 b=1@3 ");
+    assert_children("/app", "");
+    assert_children("nothing", "");
+}
+
+static int stop_at_b(void *closure, const char *name, const char *value, long line)
+{
+    int *calls = closure;
+    ++*calls;
+    return strcmp(name, "b") == 0 ? 17 : 0;
+}
+
+static void what_is_called_may_end_it(void **state)
+{
+    int calls = 0;
+    mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener[@n=1]");
+    assert_int_equal(conf_each_child(found, "config", stop_at_b, &calls), 17);
+    assert_int_equal(calls, 2);
+    mtev_conf_release_section_read(found);
+}
+
+static void a_wrong_value_among_the_keys_is_one_line(void **state)
+{
+    int calls = 0;
+    assert_int_equal(
+        conf_load_text("keys", "<app><config><a>1</a>\n<b>{{x:1:{y}}}</b></config></app>"), 0);
+    assert_int_equal(conf_each_child(MTEV_CONF_ROOT, "config", stop_at_b, &calls), -EINVAL);
+    assert_said("keys:2: <b> \"{{x:1:{y}}}\": \"x\" is no facility (ENV, hwloc)\n");
+    assert_int_equal(calls, 0);
+}
+
+static void check_keys(size_t count, int wanted)
+{
+    struct buf made;
+    struct buf keys;
+    buf_init(&made, 1 << 20);
+    buf_init(&keys, 1 << 20);
+    assert_int_equal(buf_appendf(&made, "<app><config>"), 0);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(buf_appendf(&made, "<k%zu/>", i), 0);
+    assert_int_equal(buf_append(&made, "</config></app>", 16), 0);
+    assert_int_equal(conf_load_text("keys", made.bytes), 0);
+    assert_int_equal(conf_each_child(MTEV_CONF_ROOT, "config", collect, &keys), wanted);
+    assert_int_equal(keys.len > 0, wanted == 0);
+    buf_free(&made);
+    buf_free(&keys);
+}
+
+static void there_may_be_so_many_keys(void **state)
+{
+    check_keys(CONF_CHILDREN_MAX - 1, 0);
+    check_keys(CONF_CHILDREN_MAX, 0);
+    check_keys(CONF_CHILDREN_MAX + 1, -ENOSPC);
+    assert_said("keys:1: <config> has more than 1024 keys\n");
+}
+
+static void check_path(size_t len, int wanted)
+{
+    char path[CONF_PATH_MAX + 2];
+    int calls = 0;
+    memset(path, 'p', len);
+    path[len] = '\0';
+    assert_int_equal(conf_each_child(MTEV_CONF_ROOT, path, stop_at_b, &calls), wanted);
+}
+
+static void a_path_of_keys_has_a_limit(void **state)
+{
+    check_path(CONF_PATH_MAX - 1, 0);
+    check_path(CONF_PATH_MAX, 0);
+    check_path(CONF_PATH_MAX + 1, -ENAMETOOLONG);
+    assert_said("built-in:1: cannot be read: File name too long\n");
+}
+
+static void use_sections(void *closure)
+{
+    int count = -1;
+    mtev_conf_section_t *all = mtev_conf_get_sections_read(MTEV_CONF_ROOT, "//listener", &count);
+    assert_true(all == NULL ? count == 0 : count == 2);
+    mtev_conf_release_sections_read(all, count);
+    mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener[@n=1]");
+    int calls = 0;
+    int result = conf_each_child(found, "config", stop_at_b, &calls);
+    if (!mtev_conf_section_is_empty(found))
+        assert_true(result == 17 || (result == -ENOMEM && calls == 0));
+    mtev_conf_release_section_read(found);
+    said();
+}
+
+static void no_memory_is_an_error(void **state)
+{
+    harness_fail_each_allocation(use_sections, NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+    TEST(the_last_element_is_the_section),
+    TEST(all_elements_come_in_order),
+    TEST(nothing_is_an_empty_section),
+    TEST(the_root_is_empty_while_nothing_is_loaded),
+    TEST(a_held_section_stays_as_it_was),
+    TEST(errors_name_the_place),
+    TEST(a_long_or_broken_value_is_shown_in_part),
+    TEST(keys_are_merged_from_the_root_to_the_leaf),
+    TEST(what_is_called_may_end_it),
+    TEST(a_wrong_value_among_the_keys_is_one_line),
+    TEST(there_may_be_so_many_keys),
+    TEST(a_path_of_keys_has_a_limit),
+    TEST(no_memory_is_an_error),
+};
+HARNESS_MAIN(tests)
