@@ -42,17 +42,6 @@ int buf_reserve(struct buf *b, size_t extra)
     return 0;
 }
 
-int buf_append(struct buf *b, const void *bytes, size_t len)
-{
-    int err = buf_reserve(b, len);
-    if (err != 0)
-        return err;
-    if (len > 0)
-        memcpy(b->bytes + b->len, bytes, len);
-    b->len += len;
-    return 0;
-}
-
 int buf_appendf(struct buf *b, const char *format, ...)
 {
     va_list args;

@@ -9,6 +9,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
     char *bytes;     /* owned; NULL while capacity is 0; not NUL-terminated */
@@ -30,7 +31,18 @@ void buf_free(struct buf *b);
 int buf_reserve(struct buf *b, size_t extra);
 
 /* Append the len bytes at bytes.  Errors as buf_reserve(). */
-int buf_append(struct buf *b, const void *bytes, size_t len);
+static inline int buf_append(struct buf *b, const void *bytes, size_t len)
+{
+    if (len > b->capacity - b->len) {
+        int err = buf_reserve(b, len);
+        if (err != 0)
+            return err;
+    }
+    if (len > 0)
+        memcpy(b->bytes + b->len, bytes, len);
+    b->len += len;
+    return 0;
+}
 
 /* Append as printf(3).  Errors as buf_reserve(). */
 int buf_appendf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

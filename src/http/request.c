@@ -56,6 +56,8 @@ static int begin_target(mtev_http_session_ctx *ctx)
         return 503;
     memcpy(path, uri.path, uri.path_len);
     req->path = path;
+    if (memchr(path, '%', uri.path_len) == NULL)
+        return 0; /* as next to all are: the arena's zeroes end it */
     return uri_decode_path(path, uri.path_len, &len) == 0 ? 0 : 400;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "http/conn_impl.h"
 
+#include "base/number.h"
 #include "coro/coro.h"
 #include "http/http1_char.h"
 
@@ -74,65 +75,67 @@ static void remove_field(struct buf *fields, const char *name, size_t len)
     }
 }
 
-static bool is_token(const char *name)
+static bool is_token(const char *name, size_t len)
 {
-    if (*name == '\0')
+    return len > 0 && http1_char_skip_token(name, name + len) == name + len;
+}
+
+/* Put the line of a field, without one of that name before it, among the fields. */
+static bool set_field(struct http_response *res, const char *name, size_t name_len,
+                      const char *value)
+{
+    struct buf *fields = &res->fields;
+    size_t value_len = strlen(value);
+    if (fields->len > 0)
+        remove_field(fields, name, name_len);
+    if (buf_reserve(fields, name_len + value_len + 4) != 0)
         return false;
-    for (; *name != '\0'; name++)
-        if (!http1_char_is(*name, HTTP1_CHAR_TOKEN))
-            return false;
+    char *to = fields->bytes + fields->len;
+    memcpy(to, name, name_len);
+    memcpy(to + name_len, ": ", 2);
+    memcpy(to + name_len + 2, value, value_len);
+    memcpy(to + name_len + 2 + value_len, "\r\n", 2);
+    fields->len += name_len + value_len + 4;
     return true;
 }
 
-static bool set_field(struct http_response *res, const char *name, const char *value)
+static bool is_named(const char *name, size_t len, const char *known, size_t known_len)
 {
-    size_t name_len = strlen(name), value_len = strlen(value);
-    if (res->is_started || res->has_ended)
-        return false;
-    if (res->fields.len > 0)
-        remove_field(&res->fields, name, name_len);
-    if (buf_reserve(&res->fields, name_len + value_len + 4) != 0)
-        return false;
-    buf_append(&res->fields, name, name_len);
-    buf_append(&res->fields, ": ", 2);
-    buf_append(&res->fields, value, value_len);
-    buf_append(&res->fields, "\r\n", 2);
-    return true;
+    return len == known_len && strncasecmp(name, known, len) == 0;
 }
+#define IS_NAMED(name, len, literal) is_named((name), (len), (literal), sizeof(literal) - 1)
 
-/* Fields that say how the message is framed are ours, but for a length that the handler knows. */
-static bool is_ours(const char *name)
+/*
+ * Set a field, or take what it says where the field itself is ours to send: the handler may ask for the
+ * connection's end, and may know the length.
+ */
+static bool take_field(struct http_response *res, const char *name, size_t len, const char *value)
 {
-    return strcasecmp(name, "Transfer-Encoding") == 0 || strcasecmp(name, "Date") == 0;
-}
-
-static bool note_framing(struct http_response *res, const char *name, const char *value)
-{
-    if (strcasecmp(name, "Content-Length") == 0) {
-        uint64_t len = 0;
-        for (const char *digit = value; *digit != '\0'; digit++) {
-            if (*digit < '0' || *digit > '9' || len > (UINT64_MAX >> 4) / 10)
-                return false;
-            len = len * 10 + (uint64_t)(*digit - '0');
-        }
-        if (*value == '\0')
+    uint64_t length;
+    if (IS_NAMED(name, len, "Transfer-Encoding") || IS_NAMED(name, len, "Date"))
+        return false;
+    if (IS_NAMED(name, len, "Connection")) {
+        res->must_close = res->must_close || strcasestr(value, "close") != NULL;
+        return true;
+    }
+    if (IS_NAMED(name, len, "Content-Length")) {
+        if (number_u64(value, strlen(value), INT64_MAX, &length) != 0)
             return false;
         res->has_length = true;
-        res->length_left = len;
+        res->length_left = length;
     }
-    if (strcasecmp(name, "Connection") == 0 && strcasestr(value, "close") != NULL)
-        res->must_close = true;
-    return true;
+    return set_field(res, name, len, value);
 }
 
 mtev_boolean mtev_http_response_header_set(mtev_http_session_ctx *ctx, const char *name,
                                            const char *value)
 {
     struct http_response *res = &ctx->x->response;
-    if (name == NULL || value == NULL || !is_token(name) || !is_text(value) || is_ours(name))
+    size_t len = name == NULL ? 0 : strlen(name);
+    if (value == NULL || !is_token(name, len) || !is_text(value))
         return mtev_false;
     spinlock_lock(&res->lock);
-    bool ok = !res->is_started && note_framing(res, name, value) && set_field(res, name, value);
+    bool ok = !res->is_started && !res->has_ended && take_field(res, name, len, value);
     spinlock_unlock(&res->lock);
     return ok ? mtev_true : mtev_false;
 }
