@@ -13,7 +13,8 @@
 
 MTEV_BEGIN_DECLS
 
-/* An element of the configuration, or none.  A held section outlives a reload: it stays as it was.
+/*
+ * An element of the configuration, or none.  A held section outlives a reload: it stays as it was.
  */
 typedef struct mtev_conf_section {
     void *opaque1;

@@ -32,7 +32,10 @@
 #undef ETIME
 #define ETIME ETIMEDOUT
 
-typedef enum { mtev_false = 0, mtev_true } mtev_boolean;
+typedef enum {
+    mtev_false = 0,
+    mtev_true
+} mtev_boolean;
 
 typedef long long unsigned int mtev_hrtime_t; /* nanoseconds */
 

@@ -2,10 +2,10 @@
 /*
  * mtev_http.h - one HTTP request and the response to it.
  *
- * A session is a connection; a handler is given it while a request of it is answered.  Until the handler
- * is done with the request, and no longer, the session, its request and every text borrowed from them
- * are valid.  Calls are for the handler: on its loop, in its coroutine, or, where "also from a job" is
- * said, in a job that its coroutine waits for.  See mtev_http(3).
+ * A session is a connection; a handler is given it while a request of it is answered.  Until the
+ * handler is done with the request, and no longer, the session, its request and every text borrowed
+ * from them are valid.  Calls are for the handler: on its loop, in its coroutine, or, where "also
+ * from a job" is said, in a job that its coroutine waits for.  See mtev_http(3).
  */
 #ifndef MTEV_HTTP_H
 #define MTEV_HTTP_H
@@ -32,12 +32,16 @@ typedef enum {
     MTEV_HTTP_POST
 } mtev_http_method;
 
-typedef enum { MTEV_HTTP09 = 0, MTEV_HTTP10, MTEV_HTTP11 } mtev_http_protocol;
+typedef enum {
+    MTEV_HTTP09 = 0,
+    MTEV_HTTP10,
+    MTEV_HTTP11
+} mtev_http_protocol;
 
 typedef struct mtev_http_session_ctx mtev_http_session_ctx;
 typedef struct mtev_http_request mtev_http_request;
 
-/* ---- the request ------------------------------------------------------------------------------ */
+/* ---- the request ----------------------------------------------------------------- */
 
 /* Return the request that is being answered (borrowed). */
 API_EXPORT(mtev_http_request *) mtev_http_session_request(mtev_http_session_ctx *ctx);
@@ -53,8 +57,8 @@ API_EXPORT(mtev_http_protocol) mtev_http_request_protocol(mtev_http_request *req
 API_EXPORT(const char *) mtev_http_request_orig_querystring(mtev_http_request *req);
 
 /*
- * Return the decoded value of the first pair with that key in the query (borrowed), or NULL: none, no
- * value, or a query that cannot be decoded.
+ * Return the decoded value of the first pair with that key in the query (borrowed), or NULL: none,
+ * no value, or a query that cannot be decoded.
  */
 API_EXPORT(const char *)
 mtev_http_request_querystring(mtev_http_request *req, const char *key);
@@ -76,8 +80,8 @@ API_EXPORT(void) mtev_http_request_start_time(mtev_http_request *req, struct tim
 API_EXPORT(const void *) mtev_http_request_get_upload(mtev_http_request *req, int64_t *size);
 
 /*
- * Read the next bytes of the body, its chunks taken apart, into buffer (size bytes at buffer; NULL: they
- * are dropped), at most len.  Returns how many; 0 when the body is complete; -1 with errno:
+ * Read the next bytes of the body, its chunks taken apart, into buffer (size bytes at buffer; NULL:
+ * they are dropped), at most len.  Returns how many; 0 when the body is complete; -1 with errno:
  *   EAGAIN   (never in a coroutine, which waits instead) return *mask to be called again;
  *   ETIME    the peer stopped sending; ECONNRESET: it is gone;
  *   EBADMSG  the framing is wrong; EFBIG: the body is over the limit.
@@ -87,30 +91,31 @@ API_EXPORT(int)
 mtev_http_session_req_consume(mtev_http_session_ctx *ctx, void *buffer, size_t len, size_t size,
                               int *mask);
 
-/* ---- the response ----------------------------------------------------------------------------- */
+/* ---- the response ---------------------------------------------------------------- */
 
 /* Status and reason (NUL-terminated, copied; 100 to 999).  mtev_false once output has started. */
 API_EXPORT(mtev_boolean)
 mtev_http_response_status_set(mtev_http_session_ctx *ctx, int code, const char *reason);
 
 /*
- * Set a field, in place of one with that very name.  Both texts are copied.  mtev_false once output has
- * started, past the limits, or for what could not stand in a field (RFC 9110 section 5.5).
+ * Set a field, in place of one with that very name.  Both texts are copied.  mtev_false once output
+ * has started, past the limits, or for what could not stand in a field (RFC 9110 section 5.5).
  */
 API_EXPORT(mtev_boolean)
 mtev_http_response_header_set(mtev_http_session_ctx *ctx, const char *name, const char *value);
 
 /*
- * MTEV_HTTP_CHUNKED (HTTP/1.1 only) or MTEV_HTTP_CLOSE.  mtev_false once output has started, and for what
- * the peer cannot take.  A response that is complete before its output starts gets a Content-Length.
+ * MTEV_HTTP_CHUNKED (HTTP/1.1 only) or MTEV_HTTP_CLOSE.  mtev_false once output has started, and
+ * for what the peer cannot take.  A response that is complete before its output starts gets a
+ * Content-Length.
  */
 API_EXPORT(mtev_boolean)
 mtev_http_response_option_set(mtev_http_session_ctx *ctx, uint32_t opts);
 
 /*
- * Append to the body: len bytes, a NUL-terminated text, or as printf(3).  Past 32 KiB what is there is
- * sent, and a coroutine waits until it is.  Also from a job, where it is only kept.  mtev_false when the
- * response has ended, the peer is gone, or the limit on what may wait is reached.
+ * Append to the body: len bytes, a NUL-terminated text, or as printf(3).  Past 32 KiB what is there
+ * is sent, and a coroutine waits until it is.  Also from a job, where it is only kept.  mtev_false
+ * when the response has ended, the peer is gone, or the limit on what may wait is reached.
  */
 API_EXPORT(mtev_boolean)
 mtev_http_response_append(mtev_http_session_ctx *ctx, const void *bytes, size_t len);
@@ -124,13 +129,16 @@ mtev_http_response_vappend(mtev_http_session_ctx *ctx, const char *format, va_li
     __attribute__((format(printf, 2, 0)));
 
 /*
- * Send what is there (final: and end the response).  mtev_false if the peer is gone.  In a coroutine it
- * may yield; on a loop's own stack what cannot be sent at once is sent later.
+ * Send what is there (final: and end the response).  mtev_false if the peer is gone.  In a
+ * coroutine it may yield; on a loop's own stack what cannot be sent at once is sent later.
  */
 API_EXPORT(mtev_boolean)
 mtev_http_response_flush(mtev_http_session_ctx *ctx, mtev_boolean final);
 
-/* End the response.  The peer has it soon after; also from a job.  mtev_false if it had ended before. */
+/*
+ * End the response.  The peer has it soon after; also from a job.  mtev_false if it had ended
+ * before.
+ */
 API_EXPORT(mtev_boolean) mtev_http_response_end(mtev_http_session_ctx *ctx);
 
 /* True once the response was ended, or can no longer be sent. */
@@ -145,9 +153,10 @@ API_EXPORT(mtev_boolean) mtev_http_response_closed(mtev_http_session_ctx *ctx);
         if (!mtev_http_response_option_set(ctx, MTEV_HTTP_CHUNKED))                                \
             mtev_http_response_option_set(ctx, MTEV_HTTP_CLOSE);                                   \
     } while (0)
-#define mtev_http_response_ok(ctx, type)        mtev_http_response_standard(ctx, 200, "OK", type)
-#define mtev_http_response_not_found(ctx, type) mtev_http_response_standard(ctx, 404, "NOT FOUND", type)
-#define mtev_http_response_denied(ctx, type)    mtev_http_response_standard(ctx, 403, "DENIED", type)
+#define mtev_http_response_ok(ctx, type) mtev_http_response_standard(ctx, 200, "OK", type)
+#define mtev_http_response_not_found(ctx, type)                                                    \
+    mtev_http_response_standard(ctx, 404, "NOT FOUND", type)
+#define mtev_http_response_denied(ctx, type) mtev_http_response_standard(ctx, 403, "DENIED", type)
 #define mtev_http_response_server_error(ctx, type)                                                 \
     mtev_http_response_standard(ctx, 500, "ERROR", type)
 

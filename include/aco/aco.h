@@ -2,17 +2,17 @@
 /*
  * aco.h - coroutines on shared stacks.
  *
- * A thread has a main coroutine (the thread itself) and any number of others.  Each of those is bound
- * for life to one share stack, which several may use in turn: the one whose frames stand there now
- * owns it.  When another needs the stack, the owner's live bytes move to its save stack and come
- * back, to the same addresses, before it runs again.  So a pointer to a local of a coroutine is valid
- * only while that coroutine runs or owns its stack.
+ * A thread has a main coroutine (the thread itself) and any number of others.  Each of those is
+ * bound for life to one share stack, which several may use in turn: the one whose frames stand
+ * there now owns it.  When another needs the stack, the owner's live bytes move to its save stack
+ * and come back, to the same addresses, before it runs again.  So a pointer to a local of a
+ * coroutine is valid only while that coroutine runs or owns its stack.
  *
- * aco_resume() may be called by the main coroutine alone.  Nothing here may be called for a coroutine
- * of another thread.  The layout of aco_t and aco_share_stack_t is part of the ABI, because the
- * switch is inline; ACO_VERSION_MAJOR changes with it.
+ * aco_resume() may be called by the main coroutine alone.  Nothing here may be called for a
+ * coroutine of another thread.  The layout of aco_t and aco_share_stack_t is part of the ABI,
+ * because the switch is inline; ACO_VERSION_MAJOR changes with it.
  *
- * The names are those of libaco 1.2 (https://github.com/hnes/libaco); the code is our own.
+ * The names are those of libaco 1.2; the code is our own.
  */
 #ifndef ACO_H
 #define ACO_H
@@ -77,8 +77,8 @@ struct aco_s {
     aco_save_stack_t save_stack;
     void *arg;
     aco_cofuncp_t fp;
-    void **tls_;           /* owned: MAX_TLS_ENTRIES slots, made on first use */
-    unsigned char is_end;  /* 1 once aco_exit() was called */
+    void **tls_;              /* owned: MAX_TLS_ENTRIES slots, made on first use */
+    unsigned char is_end;     /* 1 once aco_exit() was called */
     unsigned char scheduled_; /* 1: belongs to an event loop, which alone resumes it */
 #ifdef ACO_SANITIZED_
     void *fiber_; /* what the sanitizer knows it by */
@@ -89,8 +89,8 @@ struct aco_s {
 API_EXPORT(__thread aco_t *) aco_gtls_co __attribute__((tls_model("initial-exec")));
 
 /*
- * Make this thread ready for coroutines.  last_word runs when a coroutine's function returns without
- * aco_exit(), just before the process is ended for it; NULL for none.
+ * Make this thread ready for coroutines.  last_word runs when a coroutine's function returns
+ * without aco_exit(), just before the process is ended for it; NULL for none.
  */
 API_EXPORT(void) aco_thread_init(aco_cofuncp_t last_word);
 
@@ -107,8 +107,8 @@ API_EXPORT(void) aco_share_stack_destroy(aco_share_stack_t *sstk);
 
 /*
  * Make a coroutine that will run fp with arg on sstk (borrowed until the coroutine is destroyed),
- * with a save stack of save_stack_sz bytes (0: as much as the first save needs).  With main_co NULL:
- * make this thread's main coroutine; the other arguments are not used.  The caller owns it.
+ * with a save stack of save_stack_sz bytes (0: as much as the first save needs).  With main_co
+ * NULL: make this thread's main coroutine; the other arguments are not used.  The caller owns it.
  * NULL with ENOMEM, or EINVAL for a missing sstk or fp.
  */
 API_EXPORT(aco_t *)
@@ -118,7 +118,9 @@ aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz, aco_co
 /* Free co, which does not run; frames that it still has are dropped.  NULL is a no-op. */
 API_EXPORT(void) aco_destroy(aco_t *co);
 
-/* Return a new index into every coroutine's slots, in [0, MAX_TLS_ENTRIES); aborts past the last. */
+/*
+ * Return a new index into every coroutine's slots, in [0, MAX_TLS_ENTRIES); aborts past the last.
+ */
 #define MAX_TLS_ENTRIES 16
 API_EXPORT(uint32_t) aco_tls_assign_idx(void);
 
@@ -140,7 +142,9 @@ API_EXPORT(void) aco_die_(const char *what, const aco_t *co) __attribute__((nore
 API_EXPORT(void) aco_fiber_leave_(aco_t *from, aco_t *to);
 API_EXPORT(void) aco_fiber_arrive_(aco_t *co);
 #elif defined(ACO_TSAN_)
-/* Called in place: a function of ours around it would be entered by one fiber and left by another. */
+/*
+ * Called in place: a function of ours around it would be entered by one fiber and left by another.
+ */
 extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define aco_fiber_leave_(from, to) __tsan_switch_to_fiber((to)->fiber_, 0)
 #define aco_fiber_arrive_(co)      ((void)0)
@@ -152,15 +156,16 @@ extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define aco_likely(x)   (__builtin_expect(!!(x), 1))
 #define aco_unlikely(x) (__builtin_expect(!!(x), 0))
 
-#define aco_get_co()         (aco_gtls_co)
-#define aco_co()             (aco_gtls_co)
-#define aco_get_arg()        (aco_gtls_co->arg)
-#define aco_is_main_co(co)   ((co)->main_co == NULL)
-#define aco_co_thread()      (aco_gtls_co)
-#define aco_assert(expr)     (aco_likely(expr) ? (void)0 : aco_die_("assertion failed: " #expr, NULL))
-#define aco_assertptr(ptr)   aco_assert((ptr) != NULL)
-#define aco_assertalloc_bool(b)                                                                    \
-    (aco_likely(b) ? (void)0 : aco_die_("out of memory: " #b, NULL))
+#define aco_assert_(expr, what) (aco_likely(expr) ? (void)0 : aco_die_((what), NULL))
+
+#define aco_get_co()             (aco_gtls_co)
+#define aco_co()                 (aco_gtls_co)
+#define aco_get_arg()            (aco_gtls_co->arg)
+#define aco_is_main_co(co)       ((co)->main_co == NULL)
+#define aco_co_thread()          (aco_gtls_co)
+#define aco_assert(expr)         aco_assert_(expr, "assertion failed: " #expr)
+#define aco_assertptr(ptr)       aco_assert((ptr) != NULL)
+#define aco_assertalloc_bool(b)  aco_assert_(b, "out of memory: " #b)
 #define aco_assertalloc_ptr(ptr) aco_assertalloc_bool((ptr) != NULL)
 
 /* Go on in co, which owns its stack, until it yields or ends.  The main coroutine only. */
@@ -200,7 +205,9 @@ static inline __attribute__((always_inline)) void aco_yield1(aco_t *co)
 }
 #define aco_yield() aco_yield1(aco_gtls_co)
 
-/* End co, the running coroutine: its frames are dropped, is_end is set, the main coroutine goes on. */
+/*
+ * End co, the running coroutine: its frames are dropped, is_end is set, the main coroutine goes on.
+ */
 API_EXPORT(void) aco_exit1(aco_t *co) __attribute__((noreturn));
 #define aco_exit() aco_exit1(aco_gtls_co)
 

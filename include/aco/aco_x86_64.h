@@ -16,7 +16,8 @@
 
 /*
  * The switch pushes two words.  A leaf function of the System V ABI may keep locals in the 128
- * bytes below its stack pointer; code that is compiled without that red zone says so and saves them.
+ * bytes below its stack pointer; code that is compiled without that red zone says so and saves
+ * them.
  */
 #ifdef ACO_NO_RED_ZONE
 #define ACO_RED_ZONE_SKIP_
@@ -35,26 +36,29 @@
 #define ACO_AVX512_CLOBBERS_
 #endif
 
-/* Save this context's stack pointer in *from_sp and go on in the context whose stack pointer is to_sp. */
+/*
+ * Save this context's stack pointer in *from_sp and go on in the context whose stack pointer is
+ * to_sp.
+ */
 static inline __attribute__((always_inline)) void aco_switch_(void **from_sp, void *to_sp)
 {
-    __asm__ volatile(
-        ACO_RED_ZONE_SKIP_ "pushq %%rbp\n\t"
-                           "leaq 1f(%%rip), %%rax\n\t"
-                           "pushq %%rax\n\t"
-                           "movq %%rsp, (%0)\n\t"
-                           "movq %1, %%rsp\n\t"
-                           "popq %%rax\n\t"
-                           "jmpq *%%rax\n"
-                           "1:\n\t"
-                           "endbr64\n\t"
-                           "popq %%rbp\n\t" ACO_RED_ZONE_BACK_
-        : "+D"(from_sp), "+S"(to_sp)
-        :
-        : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
-          "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1",
-          "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-          "xmm13", "xmm14", "xmm15" ACO_AVX512_CLOBBERS_);
+    __asm__ volatile(ACO_RED_ZONE_SKIP_ "pushq %%rbp\n\t"
+                                        "leaq 1f(%%rip), %%rax\n\t"
+                                        "pushq %%rax\n\t"
+                                        "movq %%rsp, (%0)\n\t"
+                                        "movq %1, %%rsp\n\t"
+                                        "popq %%rax\n\t"
+                                        "jmpq *%%rax\n"
+                                        "1:\n\t"
+                                        "endbr64\n\t"
+                                        "popq %%rbp\n\t" ACO_RED_ZONE_BACK_
+                     : "+D"(from_sp), "+S"(to_sp)
+                     :
+                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                       "r15", "memory", "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
+                       "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                       "xmm15" ACO_AVX512_CLOBBERS_);
 }
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * eventer.h - events, the loops that run them, and coroutines that read like blocking code.
  *
- * A loop is a thread that waits for file descriptors and timers and runs callbacks and coroutines; a
- * pool is a group of loops.  An event belongs to one loop, its owner, and its callback runs there.
- * Events are counted: alloc gives one reference; eventer_add() hands that one to the eventer;
- * eventer_remove() hands it back; a callback that returns 0 makes the eventer drop it.
+ * A loop is a thread that waits for file descriptors and timers and runs callbacks and coroutines;
+ * a pool is a group of loops.  An event belongs to one loop, its owner, and its callback runs
+ * there. Events are counted: alloc gives one reference; eventer_add() hands that one to the
+ * eventer; eventer_remove() hands it back; a callback that returns 0 makes the eventer drop it.
  *
  * Unless said otherwise a function may be called from any thread, does not yield, and reports bad
  * arguments with EINVAL (or the value given) and one line on mtev_error.
@@ -70,24 +70,25 @@ typedef const struct eventer_fd_opset *eventer_fd_opset_t;
 
 /*
  * What an event runs.  mask says why; closure is the event's; *now is the wall clock of this turn.
- * Returns: for an fd, the mask it wants next (0: it is over, and the callback has removed it); for a
- * timer, 0 to end or another value to fire again at its whence; otherwise ignored, except that 0 from
- * EVENTER_ASYNCH_COMPLETE ends the event.
+ * Returns: for an fd, the mask it wants next (0: it is over, and the callback has removed it); for
+ * a timer, 0 to end or another value to fire again at its whence; otherwise ignored, except that 0
+ * from EVENTER_ASYNCH_COMPLETE ends the event.
  */
 typedef int (*eventer_func_t)(eventer_t e, int mask, void *closure, struct timeval *now);
 
-/* ---- starting ------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------- */
 
 /*
  * Start the loops, as configured by eventer_propset(): every thread is running when this returns.
  * Call it once, in the process that serves.  Ignores SIGPIPE and raises the limit on open files.
- * Returns 0, or -1 with errno (EALREADY: it was called before; EAGAIN, ENOMEM: no threads or memory).
+ * Returns 0, or -1 with errno (EALREADY: it was called before; EAGAIN, ENOMEM: no threads or
+ * memory).
  */
 API_EXPORT(int) eventer_init(void);
 
 /*
- * Let listeners accept and loops run until the process is told to end; returns then, with every loop
- * stopped.  For the main thread, once.
+ * Let listeners accept and loops run until the process is told to end; returns then, with every
+ * loop stopped.  For the main thread, once.
  */
 API_EXPORT(void) eventer_loop(void);
 
@@ -95,16 +96,16 @@ API_EXPORT(void) eventer_loop(void);
 API_EXPORT(void) eventer_loop_return(void);
 
 /*
- * Set a property (both NUL-terminated, copied) before eventer_init(): the keys of <eventer><config> in
- * eventer.conf(5).  Returns 0, or -1: ENOENT for an unknown key, EINVAL for a bad value.
+ * Set a property (both NUL-terminated, copied) before eventer_init(): the keys of <eventer><config>
+ * in eventer.conf(5).  Returns 0, or -1: ENOENT for an unknown key, EINVAL for a bad value.
  */
 API_EXPORT(int) eventer_propset(const char *key, const char *value);
 
-/* ---- events --------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------- */
 
 /*
- * Make an event; the caller owns the one reference.  Its owner is the calling loop, or else loop 0 of
- * the default pool.  NULL with ENOMEM.
+ * Make an event; the caller owns the one reference.  Its owner is the calling loop, or else loop 0
+ * of the default pool.  NULL with ENOMEM.
  *   _fd: for fd (borrowed), interested in mask: EVENTER_READ | EVENTER_WRITE | EVENTER_EXCEPTION.
  *   _timer: due at *whence, wall-clock time; {0, 0} is at once.
  *   _recurrent: runs in every turn of its loop.
@@ -138,9 +139,9 @@ API_EXPORT(void) eventer_set_closure(eventer_t e, void *closure);
 API_EXPORT(pthread_t) eventer_get_owner(eventer_t e);
 
 /*
- * Move e to the loop whose thread is owner.  Before eventer_add(), or in e's own callback, where the
- * registration moves when it returns.  Anything else, a thread that is no loop included, changes
- * nothing and is logged.
+ * Move e to the loop whose thread is owner.  Before eventer_add(), or in e's own callback, where
+ * the registration moves when it returns.  Anything else, a thread that is no loop included,
+ * changes nothing and is logged.
  */
 API_EXPORT(void) eventer_set_owner(eventer_t e, pthread_t owner);
 
@@ -151,17 +152,20 @@ API_EXPORT(void) eventer_update_whence(eventer_t e, struct timeval whence);
 API_EXPORT(int64_t) eventer_allocations_current(void);
 API_EXPORT(int64_t) eventer_allocations_total(void);
 
-/* ---- registering ---------------------------------------------------------------------------- */
+/* ---- registering ----------------------------------------------------------------- */
 
 /*
- * Register e by its mask: EVENTER_ASYNCH on the default job queue, EVENTER_RECURRENT, EVENTER_TIMER, or
- * its fd.  The eventer takes the caller's reference.  An fd that the kernel cannot poll (a regular
- * file) is accepted and never ready; one that it has no memory for gets EVENTER_EXCEPTION.  A second
- * event for one fd changes nothing and is logged.
+ * Register e by its mask: EVENTER_ASYNCH on the default job queue, EVENTER_RECURRENT,
+ * EVENTER_TIMER, or its fd.  The eventer takes the caller's reference.  An fd that the kernel
+ * cannot poll (a regular file) is accepted and never ready; one that it has no memory for gets
+ * EVENTER_EXCEPTION.  A second event for one fd changes nothing and is logged.
  */
 API_EXPORT(void) eventer_add(eventer_t e);
 
-/* Unregister e.  Returns e, whose reference is the caller's again, or NULL if it was not registered. */
+/*
+ * Unregister e.  Returns e, whose reference is the caller's again, or NULL if it was not
+ * registered.
+ */
 API_EXPORT(eventer_t) eventer_remove(eventer_t e);
 
 /* Unregister what is registered for fd; returns it, or NULL.  _fde: e itself, by its fd. */
@@ -175,9 +179,9 @@ API_EXPORT(eventer_t) eventer_find_fd(int fd);
 API_EXPORT(void) eventer_update(eventer_t e, int mask);
 
 /*
- * Run e's callback with mask as if its fd were ready, registering it first if it is not.  In e's own
- * loop at once (next turn if e's callback is what runs now); from another thread e's loop is woken,
- * and triggers arrive in the order in which they were made.
+ * Run e's callback with mask as if its fd were ready, registering it first if it is not.  In e's
+ * own loop at once (next turn if e's callback is what runs now); from another thread e's loop is
+ * woken, and triggers arrive in the order in which they were made.
  */
 API_EXPORT(void) eventer_trigger(eventer_t e, int mask);
 
@@ -185,8 +189,8 @@ API_EXPORT(void) eventer_trigger(eventer_t e, int mask);
 API_EXPORT(void) eventer_wakeup(eventer_t e);
 
 /*
- * Make (and with add_: also register) a timer.  at: wall-clock time; in: from now, by the clock that
- * only runs forward.  The add_ forms return an event that the eventer owns.  NULL with ENOMEM.
+ * Make (and with add_: also register) a timer.  at: wall-clock time; in: from now, by the clock
+ * that only runs forward.  The add_ forms return an event that the eventer owns.  NULL with ENOMEM.
  */
 API_EXPORT(eventer_t) eventer_at(eventer_func_t func, void *closure, struct timeval whence);
 API_EXPORT(eventer_t) eventer_add_at(eventer_func_t func, void *closure, struct timeval whence);
@@ -209,13 +213,13 @@ eventer_add_timer_next_opportunity(eventer_func_t func, void *closure, pthread_t
 #define eventer_add_recurrent(e)    eventer_add(e)
 #define eventer_remove_recurrent(e) eventer_remove(e)
 
-/* ---- operations ----------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------ */
 
 /*
- * accept(2), read(2), write(2) and close(2) on e's fd, through TLS where e has it.  They do not block:
- * -1 with EAGAIN sets *mask to what e must wait for.  On an event that a coroutine has converted they
- * are eventer_aco_* without a time-out, and *mask is left alone.
- * close: e is unregistered, everyone who waits for it is woken with ECANCELED, its fd becomes -1.
+ * accept(2), read(2), write(2) and close(2) on e's fd, through TLS where e has it.  They do not
+ * block: -1 with EAGAIN sets *mask to what e must wait for.  On an event that a coroutine has
+ * converted they are eventer_aco_* without a time-out, and *mask is left alone. close: e is
+ * unregistered, everyone who waits for it is woken with ECANCELED, its fd becomes -1.
  */
 API_EXPORT(int) eventer_accept(eventer_t e, struct sockaddr *addr, socklen_t *len, int *mask);
 API_EXPORT(int) eventer_read(eventer_t e, void *buffer, size_t len, int *mask);
@@ -226,7 +230,7 @@ API_EXPORT(int) eventer_close(eventer_t e, int *mask);
 API_EXPORT(int) eventer_set_fd_nonblocking(int fd);
 API_EXPORT(int) eventer_set_fd_blocking(int fd);
 
-/* ---- loops and pools ------------------------------------------------------------------------ */
+/* ---- loops and pools ------------------------------------------------------------- */
 
 /* Return the pool called name, or NULL.  "default" exists after eventer_init(). */
 API_EXPORT(eventer_pool_t *) eventer_pool(const char *name);
@@ -235,8 +239,9 @@ API_EXPORT(uint32_t) eventer_pool_concurrency(eventer_pool_t *pool);
 API_EXPORT(eventer_pool_t *) eventer_get_pool_for_event(eventer_t e);
 
 /*
- * Return the thread of one of the pool's loops (default: the default pool), chosen by n: in the default
- * pool 0 is the first loop and any other n one of the rest, if there are any; elsewhere n modulo size.
+ * Return the thread of one of the pool's loops (default: the default pool), chosen by n: in the
+ * default pool 0 is the first loop and any other n one of the rest, if there are any; elsewhere n
+ * modulo size.
  */
 API_EXPORT(pthread_t) eventer_choose_owner(int n);
 API_EXPORT(pthread_t) eventer_choose_owner_pool(eventer_pool_t *pool, int n);
@@ -260,7 +265,9 @@ API_EXPORT(const char *) eventer_get_thread_name(void);
 /* Give in *epoch when eventer_init() was called.  Returns 0, or -1 before that. */
 API_EXPORT(int) eventer_get_epoch(struct timeval *epoch);
 
-/* Give in *now (and us) the wall clock as of this turn of the calling loop; elsewhere, as of now. */
+/*
+ * Give in *now (and us) the wall clock as of this turn of the calling loop; elsewhere, as of now.
+ */
 API_EXPORT(int) eventer_gettimeofcallback(struct timeval *now, void *tzp);
 API_EXPORT(uint64_t) eventer_callback_ms(void);
 API_EXPORT(uint64_t) eventer_callback_us(void);
@@ -268,27 +275,32 @@ API_EXPORT(uint64_t) eventer_callback_us(void);
 /* gettimeofday(2) by a name that libmtev's programs use. */
 API_EXPORT(int) mtev_gettimeofday(struct timeval *now, void *tzp);
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------- */
 
 /*
- * Give callback func a name (NUL-terminated, copied), for messages and for <listener type="...">.  The
- * first function of a name keeps it; the last name of a function is shown.  Returns 0, or -1 ENOMEM.
+ * Give callback func a name (NUL-terminated, copied), for messages and for <listener type="...">.
+ * The first function of a name keeps it; the last name of a function is shown.  Returns 0, or -1
+ * ENOMEM.
  */
 API_EXPORT(int) eventer_name_callback(const char *name, eventer_func_t func);
 
 /* Return the function called name, or NULL. */
 API_EXPORT(eventer_func_t) eventer_callback_for_name(const char *name);
 
-/* Return a name for func: given, or its symbol's, or its address (borrowed until the thread's next). */
+/*
+ * Return a name for func: given, or its symbol's, or its address (borrowed until the thread's
+ * next).
+ */
 API_EXPORT(const char *) eventer_name_for_callback(eventer_func_t func);
 
-/* ---- coroutines: blocking style --------------------------------------------------------------- */
+/* ---- coroutines: blocking style -------------------------------------------------- */
 
 /*
- * Start a coroutine that runs func; it finds closure (not touched) with eventer_aco_arg().  func ends
- * with aco_exit() or by returning.  In a loop's thread it begins at once and this returns when it first
- * waits or ends, also inside another coroutine, which waits meanwhile; from any other thread it begins
- * in loop 0 of the default pool.  Out of memory: it is not started, and one line says so.
+ * Start a coroutine that runs func; it finds closure (not touched) with eventer_aco_arg().  func
+ * ends with aco_exit() or by returning.  In a loop's thread it begins at once and this returns when
+ * it first waits or ends, also inside another coroutine, which waits meanwhile; from any other
+ * thread it begins in loop 0 of the default pool.  Out of memory: it is not started, and one line
+ * says so.
  */
 API_EXPORT(void) eventer_aco_start(void (*func)(void), void *closure);
 
@@ -301,20 +313,20 @@ API_EXPORT(mtev_boolean) eventer_is_aco(eventer_t e);
 /*
  * Convert the unregistered fd event e for use by coroutines of the calling loop and return it, with
  * the caller's reference.  NULL with EINVAL: no coroutine runs here, e is registered, or is no fd
- * event.  A time-out in the calls below is relative, for the whole call; NULL: e's default, or none.
+ * event.  A time-out in the calls below is relative, for the whole call; NULL: e's default, or
+ * none.
  */
 API_EXPORT(eventer_aco_t) eventer_set_eventer_aco(eventer_t e);
 
 /*
- * Read, write or accept on e, and let others run until that is possible.  One coroutine may read (or
- * accept) while another writes.  Short counts are returned as they are; 0 is the end of the stream.
- * -1 with errno: ETIME (also called ETIMEDOUT) after the time-out, ECANCELED when e was closed
- * meanwhile, EBUSY for a second reader or writer, EXDEV in a loop that is not e's, or the system
- * call's own.  From a job's thread each is one plain call that does not block.  Yields.
+ * Read, write or accept on e, and let others run until that is possible.  One coroutine may read
+ * (or accept) while another writes.  Short counts are returned as they are; 0 is the end of the
+ * stream. -1 with errno: ETIME (also called ETIMEDOUT) after the time-out, ECANCELED when e was
+ * closed meanwhile, EBUSY for a second reader or writer, EXDEV in a loop that is not e's, or the
+ * system call's own.  From a job's thread each is one plain call that does not block.  Yields.
  */
 API_EXPORT(int)
-eventer_aco_accept(eventer_aco_t e, struct sockaddr *addr, socklen_t *len,
-                   struct timeval *timeout);
+eventer_aco_accept(eventer_aco_t e, struct sockaddr *addr, socklen_t *len, struct timeval *timeout);
 API_EXPORT(int)
 eventer_aco_read(eventer_aco_t e, void *buffer, size_t len, struct timeval *timeout);
 API_EXPORT(int)
@@ -339,19 +351,20 @@ API_EXPORT(void) eventer_aco_sleep(struct timeval *duration);
 #define mtev_aco_sleep eventer_aco_sleep
 
 /*
- * Run blocking work on a job queue (NULL: the default one) while others run here, and go on when it is
- * done.  closure may be the address of a local: the stack stays where it is until the work is done (a
- * pointer inside *closure is not seen).  In a coroutine only; elsewhere nothing, and one line.  Yields.
- *   simple_asynch: func(closure) on the queue.
- *   asynch: func(op, closure) with EVENTER_ASYNCH_WORK and _CLEANUP on the queue, _COMPLETE in the loop.
- *   run_asynch: the callback of the asynchronous event e, the same way; e is freed afterwards.
- *   _gated: returns at once; eventer_aco_gate_wait() waits for all that went through the gate.
+ * Run blocking work on a job queue (NULL: the default one) while others run here, and go on when it
+ * is done.  closure may be the address of a local: the stack stays where it is until the work is
+ * done (a pointer inside *closure is not seen).  In a coroutine only; elsewhere nothing, and one
+ * line.  Yields.
+ *   simple_asynch: func(closure) on the queue. asynch: func(op, closure) with EVENTER_ASYNCH_WORK
+ *   and _CLEANUP on the queue, _COMPLETE in the loop. run_asynch: the callback of the asynchronous
+ *   event e, the same way; e is freed afterwards. _gated: returns at once; eventer_aco_gate_wait()
+ *   waits for all that went through the gate.
  */
 API_EXPORT(void)
 eventer_aco_simple_asynch_queue(void (*func)(void *), void *closure, eventer_jobq_t *q);
 API_EXPORT(void)
-eventer_aco_simple_asynch_queue_gated(eventer_aco_gate_t gate, void (*func)(void *),
-                                      void *closure, eventer_jobq_t *q);
+eventer_aco_simple_asynch_queue_gated(eventer_aco_gate_t gate, void (*func)(void *), void *closure,
+                                      eventer_jobq_t *q);
 API_EXPORT(void)
 eventer_aco_asynch_queue(void (*func)(eventer_asynch_op_t, void *), void *closure,
                          eventer_jobq_t *q);
@@ -373,9 +386,9 @@ eventer_aco_run_asynch_queue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q, e
 #define eventer_aco_run_asynch_gated(gate, e) eventer_aco_run_asynch_queue_gated((gate), NULL, (e))
 
 /*
- * Make a gate: a count of jobs under way.  It belongs to the running coroutine, which waits on it once;
- * that frees it.  One that is never waited on is freed when its last job is done.  NULL with ENOMEM,
- * or EINVAL outside a coroutine.
+ * Make a gate: a count of jobs under way.  It belongs to the running coroutine, which waits on it
+ * once; that frees it.  One that is never waited on is freed when its last job is done.  NULL with
+ * ENOMEM, or EINVAL outside a coroutine.
  */
 API_EXPORT(eventer_aco_gate_t) eventer_aco_gate(void);
 

@@ -10,8 +10,8 @@
 MTEV_BEGIN_DECLS
 
 /*
- * Return the queue called name (NUL-terminated, copied, at most 63 bytes), made with one thread if there
- * is none.  It lives as long as the process.  NULL with EINVAL, ENOMEM or EAGAIN.
+ * Return the queue called name (NUL-terminated, copied, at most 63 bytes), made with one thread if
+ * there is none.  It lives as long as the process.  NULL with EINVAL, ENOMEM or EAGAIN.
  */
 API_EXPORT(eventer_jobq_t *) eventer_jobq_create(const char *name);
 
@@ -21,7 +21,9 @@ API_EXPORT(eventer_jobq_t *) eventer_jobq_retrieve(const char *name);
 /* Return the queue that NULL stands for elsewhere; NULL before eventer_init(). */
 API_EXPORT(eventer_jobq_t *) eventer_default_jobq(void);
 
-/* Let up to concurrency jobs of q (1 to 4096) run at once; anything else changes nothing, one line. */
+/*
+ * Let up to concurrency jobs of q (1 to 4096) run at once; anything else changes nothing, one line.
+ */
 API_EXPORT(void) eventer_jobq_set_concurrency(eventer_jobq_t *q, uint32_t concurrency);
 API_EXPORT(uint32_t) eventer_jobq_get_concurrency(eventer_jobq_t *q);
 API_EXPORT(const char *) eventer_jobq_get_queue_name(eventer_jobq_t *q);

@@ -40,7 +40,10 @@ void aco_die_(const char *what, const aco_t *co)
     abort();
 }
 
-/* Where a coroutine begins; entered by a jmp from the switch, on an empty stack (see the asm below). */
+/*
+ * Where a coroutine begins; entered by a jmp from the switch, on an empty stack (see the asm
+ * below).
+ */
 void aco_begin(void);
 
 void aco_begin(void)
@@ -54,8 +57,8 @@ void aco_begin(void)
 }
 
 /*
- * The first frame of every coroutine.  Nothing called it: an undefined return address and a null frame
- * pointer end a debugger's walk here.
+ * The first frame of every coroutine.  Nothing called it: an undefined return address and a null
+ * frame pointer end a debugger's walk here.
  */
 #if defined(__x86_64__)
 __asm__(".text\n"

@@ -12,20 +12,22 @@
 
 #include <stddef.h>
 
-#define ACO_GUARD_SIZE      ((size_t)64 * 1024) /* below a stack: faults on any access */
-#define ACO_STACK_SIZE_MIN  ((size_t)16 * 1024)
-#define ACO_STACK_SIZE_MAX  ((size_t)1 << 30)
+#define ACO_GUARD_SIZE       ((size_t)64 * 1024) /* below a stack: faults on any access */
+#define ACO_STACK_SIZE_MIN   ((size_t)16 * 1024)
+#define ACO_STACK_SIZE_MAX   ((size_t)1 << 30)
 #define ACO_STACK_COLOUR_MAX 32 /* tops of stacks differ by up to this many cache lines */
 
 /* Fill co (uninitialised memory of the caller's) as a fresh coroutine, as aco_create() does. */
 void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t fp, void *arg);
 
-/* Give back what co holds, not co itself.  It does not run; frames that it still has are dropped. */
+/*
+ * Give back what co holds, not co itself.  It does not run; frames that it still has are dropped.
+ */
 void aco_fini(aco_t *co);
 
 /*
- * Copy the owner's live bytes to its save area, which grows or shrinks to them; the stack has no owner
- * then.  Returns 0, or -1 with ENOMEM and the owner still in place.  No owner: nothing to do.
+ * Copy the owner's live bytes to its save area, which grows or shrinks to them; the stack has no
+ * owner then.  Returns 0, or -1 with ENOMEM and the owner still in place.  No owner: nothing to do.
  */
 int aco_save_owner(aco_share_stack_t *stack);
 
@@ -52,11 +54,11 @@ void fiber_forget_stack(aco_share_stack_t *stack);
 void fiber_copy_out(void *area, void *sp, size_t len);
 void fiber_copy_in(void *sp, const void *area, size_t len);
 #else
-#define fiber_new(co)                    ((void)0)
-#define fiber_free(co)                   ((void)0)
-#define fiber_forget_stack(stack)        ((void)0)
-#define fiber_copy_out(area, sp, len)    memcpy((area), (sp), (len))
-#define fiber_copy_in(sp, area, len)     memcpy((sp), (area), (len))
+#define fiber_new(co)                 ((void)0)
+#define fiber_free(co)                ((void)0)
+#define fiber_forget_stack(stack)     ((void)0)
+#define fiber_copy_out(area, sp, len) memcpy((area), (sp), (len))
+#define fiber_copy_in(sp, area, len)  memcpy((sp), (area), (len))
 #endif
 
 /* Bytes of a save area that hold the sanitizer's shadow of len bytes of stack. */

@@ -3,9 +3,10 @@
  * fiber.c - what the sanitizers are told of coroutines.  Empty without one.
  *
  * AddressSanitizer keeps one shadow byte for eight bytes of stack and writes it as frames come and
- * go.  A frame that is copied away must take its shadow along, and leave clean shadow behind, or the
- * next owner of the addresses is judged by somebody else's red zones.  ThreadSanitizer knows each
- * coroutine as a fiber.  Source: sanitizer/common_interface_defs.h, sanitizer/tsan_interface.h.
+ * go.  A frame that is copied away must take its shadow along, and leave clean shadow behind, or
+ * the next owner of the addresses is judged by somebody else's red zones.  ThreadSanitizer knows
+ * each coroutine as a fiber.  Source: sanitizer/common_interface_defs.h,
+ * sanitizer/tsan_interface.h.
  */
 #include "aco/core.h"
 

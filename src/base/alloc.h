@@ -20,7 +20,9 @@ void *alloc_zeroed(size_t count, size_t size) __attribute__((malloc, alloc_size(
 /* Resize p (NULL: a new block) to size bytes.  On failure p is untouched and still the caller's. */
 void *alloc_resize(void *p, size_t size) __attribute__((alloc_size(2)));
 
-/* Return size bytes that start at a multiple of alignment (a power of two); end with alloc_free(). */
+/*
+ * Return size bytes that start at a multiple of alignment (a power of two); end with alloc_free().
+ */
 void *alloc_aligned(size_t alignment, size_t size) __attribute__((malloc, alloc_size(2)));
 
 /* Return an owned copy of the NUL-terminated text. */
@@ -38,7 +40,9 @@ void alloc_free(void *p);
  */
 void alloc_fail_nth(uint64_t nth, int and_after);
 
-/* Return how many allocations were asked for since alloc_fail_nth() was last called with nth > 0. */
+/*
+ * Return how many allocations were asked for since alloc_fail_nth() was last called with nth > 0.
+ */
 uint64_t alloc_asked(void);
 
 #endif

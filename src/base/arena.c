@@ -37,8 +37,7 @@ void *arena_alloc(struct arena *a, size_t size)
 
 void arena_reset(struct arena *a)
 {
-    while (a->chunks != NULL &&
-           (a->chunks->older != NULL || a->chunks->size > ARENA_CHUNK_SIZE)) {
+    while (a->chunks != NULL && (a->chunks->older != NULL || a->chunks->size > ARENA_CHUNK_SIZE)) {
         struct arena_chunk *older = a->chunks->older;
         alloc_free(a->chunks);
         a->chunks = older;

@@ -13,7 +13,7 @@
 
 struct arena_chunk;
 
-struct arena { /* zeroed = empty */
+struct arena {                  /* zeroed = empty */
     struct arena_chunk *chunks; /* owned, newest first */
     size_t used;                /* bytes of the newest */
 };

@@ -38,6 +38,9 @@ static inline uint64_t clock_wall_ns(void)
 static inline uint64_t clock_duration_ns(const struct timeval *tv)
 {
     const int64_t longest_s = INT64_MAX / (int64_t)CLOCK_NS_PER_S - 1;
+    const int64_t past_all_s = INT64_MAX / 2; /* no tv_usec brings it back into range */
+    if (tv->tv_sec < -past_all_s || tv->tv_sec > past_all_s)
+        return tv->tv_sec < 0 ? 0 : (uint64_t)longest_s * CLOCK_NS_PER_S;
     int64_t s = tv->tv_sec + tv->tv_usec / 1000000;
     int64_t us = tv->tv_usec % 1000000;
     if (us < 0) {

@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * Read the len bytes at text as an unsigned decimal number in [0, max] into *out.
- * Returns 0, -EINVAL (empty, or a byte that is no digit) or -ERANGE (over max); then *out is untouched.
+ * Read the len bytes at text as an unsigned decimal number in [0, max] into *out. Returns 0,
+ * -EINVAL (empty, or a byte that is no digit) or -ERANGE (over max); then *out is untouched.
  */
 int number_u64(const char *text, size_t len, uint64_t max, uint64_t *out);
 

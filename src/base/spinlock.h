@@ -19,15 +19,16 @@ struct spinlock { /* zeroed = free */
 
 static inline void spinlock_lock(struct spinlock *lock)
 {
-    for (unsigned spins = 0;
-         atomic_exchange_explicit(&lock->is_held, 1, memory_order_acquire) != 0; spins++)
+    for (unsigned spins = 0; atomic_exchange_explicit(&lock->is_held, 1, memory_order_acquire) != 0;
+         spins++)
         if (spins > SPINLOCK_SPINS_MAX)
             sched_yield();
 }
 
 static inline void spinlock_unlock(struct spinlock *lock)
 {
-    atomic_store_explicit(&lock->is_held, 0, memory_order_release); /* pairs with the acquire above */
+    atomic_store_explicit(&lock->is_held, 0,
+                          memory_order_release); /* pairs with the acquire above */
 }
 
 #endif

@@ -35,16 +35,19 @@ int conf_load_text(const char *name, const char *text);
 /* Forget what is loaded.  Sections that are held live on. */
 void conf_unload(void);
 
-/* Copy the name of the root element; the caller owns it.  0, -ENOENT (nothing loaded) or -ENOMEM.
+/*
+ * Copy the name of the root element; the caller owns it.  0, -ENOENT (nothing loaded) or -ENOMEM.
  */
 int conf_root_name(char **out);
 
-/* The name of the program: set (copied) before threads start; "" until then.  0 or -ENAMETOOLONG.
+/*
+ * The name of the program: set (copied) before threads start; "" until then.  0 or -ENAMETOOLONG.
  */
 int conf_set_app_name(const char *name);
 const char *conf_app_name(void);
 
-/* Log "FILE:LINE: ..." for section (no newline in format); conf_error_at() for a line in its file.
+/*
+ * Log "FILE:LINE: ..." for section (no newline in format); conf_error_at() for a line in its file.
  */
 void conf_error(mtev_conf_section_t section, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

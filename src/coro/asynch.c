@@ -2,19 +2,23 @@
 /*
  * asynch.c - blocking work for a coroutine: out to a job queue, back by mail.
  *
- * What the caller hands over may point into its stack.  Then the stack is pinned until the work is done
- * (coro_stack in home_impl.h), and the function's later coroutines get stacks of their own.
+ * What the caller hands over may point into its stack.  Then the stack is pinned until the work is
+ * done (coro_stack in home_impl.h), and the function's later coroutines get stacks of their own.
  */
+#include "eventer/asynch.h"
 #include "base/alloc.h"
 #include "coro/coro.h"
 #include "coro/gate_impl.h"
 #include "coro/home_impl.h"
-#include "eventer/asynch.h"
 #include "eventer/event.h"
 
 #include <assert.h>
 
-enum job_kind { JOB_SIMPLE = 1, JOB_ASYNCH, JOB_EVENT };
+enum job_kind {
+    JOB_SIMPLE = 1,
+    JOB_ASYNCH,
+    JOB_EVENT
+};
 
 /* What is to be run; a small value, copied. */
 struct work {
@@ -39,7 +43,7 @@ struct coro_job {
     struct coro_job *next_free;
 };
 
-/* ---- the three steps ----------------------------------------------------------------------------------- */
+/* ---- the three steps ------------------------------------------------------------- */
 
 static void do_work(const struct work *work)
 {
@@ -97,7 +101,7 @@ static void run(struct jobq_job *base)
     loop_post(job->loop, &job->mail);
 }
 
-/* ---- dispatching ------------------------------------------------------------------------------------------ */
+/* ---- dispatching ----------------------------------------------------------------- */
 
 static struct coro_job *take_job(struct coro_home *home)
 {
@@ -120,8 +124,8 @@ static struct coro_stack *lend(struct coro *self, const void *p)
     return stack;
 }
 
-static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated,
-                     eventer_jobq_t *q, const struct work *work)
+static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated, eventer_jobq_t *q,
+                     const struct work *work)
 {
     struct coro *self = coro_self();
     struct jobq *queue = asynch_queue(q);
@@ -130,9 +134,9 @@ static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated,
         why = self == NULL ? "called outside a coroutine" : "eventer_init() was not called";
     else if (is_gated && (gate == NULL || gate->loop != loop_self))
         why = gate == NULL ? "no gate" : "the gate belongs to another loop";
-    else if (work->kind == JOB_EVENT
-                 ? work->event == NULL || work->event->kind != EVENT_ASYNCH || !work->event->callback
-                 : work->simple == NULL)
+    else if (work->kind == JOB_EVENT ? work->event == NULL || work->event->kind != EVENT_ASYNCH ||
+                                           !work->event->callback
+                                     : work->simple == NULL)
         why = "nothing to run";
     if (why != NULL) {
         mtevL(mtev_error, "%s: %s\n", call, why);
@@ -161,7 +165,7 @@ static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated,
         coro_park(self, CORO_WAITS_FOR_JOB);
 }
 
-/* ---- the families ------------------------------------------------------------------------------------------- */
+/* ---- the families ---------------------------------------------------------------- */
 
 void eventer_aco_simple_asynch_queue(void (*func)(void *), void *closure, eventer_jobq_t *q)
 {
@@ -193,14 +197,14 @@ void eventer_aco_asynch_queue_gated(eventer_aco_gate_t gate,
 
 void eventer_aco_run_asynch_queue(eventer_jobq_t *q, eventer_t e)
 {
-    dispatch("eventer_aco_run_asynch", NULL, false, q,
-             &(struct work){
-                 .kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
+    dispatch(
+        "eventer_aco_run_asynch", NULL, false, q,
+        &(struct work){.kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
 }
 
 void eventer_aco_run_asynch_queue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q, eventer_t e)
 {
-    dispatch("eventer_aco_run_asynch_gated", gate, true, q,
-             &(struct work){
-                 .kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
+    dispatch(
+        "eventer_aco_run_asynch_gated", gate, true, q,
+        &(struct work){.kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
 }

@@ -14,7 +14,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------- */
 
 void coro_make_ready(struct coro *co)
 {
@@ -58,8 +58,8 @@ static void finish(struct coro_home *home, struct coro *co)
 }
 
 /*
- * co's turn came, and another owns its stack.  Move that one away, or have co wait: for the end of the
- * loans, or, where there is no memory to move anybody to, for another turn.
+ * co's turn came, and another owns its stack.  Move that one away, or have co wait: for the end of
+ * the loans, or, where there is no memory to move anybody to, for another turn.
  */
 static __attribute__((noinline)) bool take_stack(struct coro_home *home, struct coro *co)
 {
@@ -76,8 +76,9 @@ static __attribute__((noinline)) bool take_stack(struct coro_home *home, struct 
 }
 
 /*
- * Run everything in the batch, and what is put in front of it meanwhile.  On the thread's own stack; a
- * call from within (an on_end that starts another coroutine) leaves the work to the one that runs.
+ * Run everything in the batch, and what is put in front of it meanwhile.  On the thread's own
+ * stack; a call from within (an on_end that starts another coroutine) leaves the work to the one
+ * that runs.
  */
 static void run_batch(struct coro_home *home)
 {
@@ -105,7 +106,7 @@ static bool drain(struct loop *loop)
     return !queue_is_empty(&home->ready);
 }
 
-/* ---- starting -------------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------- */
 
 static struct coro_site *site_of(struct coro_home *home, const void *key)
 {
@@ -180,7 +181,8 @@ int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_en
     if (co == NULL)
         return -ENOMEM;
     co->on_end = on_end;
-    if (self != NULL) { /* the drain runs the child until it waits or ends, and then goes on with us */
+    if (self !=
+        NULL) { /* the drain runs the child until it waits or ends, and then goes on with us */
         queue_put_first(&home->batch, &self->ready);
         queue_put_first(&home->batch, &co->ready);
         self->state = CORO_READY;
@@ -244,7 +246,7 @@ void *eventer_aco_arg(void)
     return self == NULL ? NULL : self->co.arg;
 }
 
-/* ---- waiting for time -------------------------------------------------------------------------------- */
+/* ---- waiting for time ------------------------------------------------------------ */
 
 static void on_timeout(struct wheel_node *node)
 {
@@ -271,7 +273,7 @@ void eventer_aco_sleep(struct timeval *duration)
     coro_park(self, CORO_WAITS_FOR_TIME);
 }
 
-/* ---- a loop's part --------------------------------------------------------------------------------- */
+/* ---- a loop's part --------------------------------------------------------------- */
 
 static int start_home(struct loop *loop)
 {

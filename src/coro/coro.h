@@ -8,9 +8,9 @@
  *                    ^                 |  `-- returns, aco_exit() --> ENDED
  *                    `-- its stack is pinned or there is no memory to free it: stays READY
  *
- * In PARKED: reason says what for, generation names this wait, at most one waker of each kind (an event's
- * reader or writer slot, the timer, a job) knows it, and each of them has forgotten it when the
- * coroutine runs again.  A wake with another generation is dropped.
+ * In PARKED: reason says what for, generation names this wait, at most one waker of each kind (an
+ * event's reader or writer slot, the timer, a job) knows it, and each of them has forgotten it when
+ * the coroutine runs again.  A wake with another generation is dropped.
  */
 #ifndef EVENTER_CORO_CORO_H
 #define EVENTER_CORO_CORO_H
@@ -71,15 +71,15 @@ static inline struct coro *coro_self(void)
 }
 
 /*
- * Start a coroutine that runs func with arg in the calling loop, as eventer_aco_start() says.  key tells
- * functions that lend their locals from others: what differs in that must differ in its key (func itself
- * if nothing else is known).  Returns 0, or -ENOMEM; then nothing was started.
+ * Start a coroutine that runs func with arg in the calling loop, as eventer_aco_start() says.  key
+ * tells functions that lend their locals from others: what differs in that must differ in its key
+ * (func itself if nothing else is known).  Returns 0, or -ENOMEM; then nothing was started.
  */
 int coro_start(void (*func)(void), void *arg, const void *key);
 
 /*
- * As coro_start(); on_end(arg) is called when the coroutine has ended, however it did, in its loop and on
- * the loop's own stack, maybe before this returns.
+ * As coro_start(); on_end(arg) is called when the coroutine has ended, however it did, in its loop
+ * and on the loop's own stack, maybe before this returns.
  */
 int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_end)(void *arg));
 
@@ -87,8 +87,8 @@ int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_en
 void coro_make_ready(struct coro *co);
 
 /*
- * End the wait of co that generation names, with result.  Returns false, and does nothing, if that wait
- * is over already.  Cost: O(1).
+ * End the wait of co that generation names, with result.  Returns false, and does nothing, if that
+ * wait is over already.  Cost: O(1).
  */
 static inline bool coro_wake(struct coro *co, uint32_t generation, int result)
 {
@@ -102,8 +102,8 @@ static inline bool coro_wake(struct coro *co, uint32_t generation, int result)
 }
 
 /*
- * Park self, the running coroutine, until it is woken; returns the wake's result.  Whoever is to wake it
- * knows it already, with self->generation.  The one place that yields.  Yields.
+ * Park self, the running coroutine, until it is woken; returns the wake's result.  Whoever is to
+ * wake it knows it already, with self->generation.  The one place that yields.  Yields.
  */
 static inline __attribute__((always_inline)) int coro_park(struct coro *self,
                                                            enum coro_reason reason)

@@ -7,14 +7,14 @@
 
 #include "coro/coro.h"
 
-#define CORO_STACKS_DEFAULT     64  /* shared stacks a loop */
-#define CORO_POOL_MAX           1024 /* ended coroutines kept for reuse */
-#define CORO_PRIVATE_POOL_MAX   64  /* private stacks kept for reuse */
-#define CORO_JOB_POOL_MAX       256
+#define CORO_STACKS_DEFAULT   64   /* shared stacks a loop */
+#define CORO_POOL_MAX         1024 /* ended coroutines kept for reuse */
+#define CORO_PRIVATE_POOL_MAX 64   /* private stacks kept for reuse */
+#define CORO_JOB_POOL_MAX     256
 
 /*
- * A stack and who may stand on it.  While pins > 0 its bytes are lent to somebody outside the loop, so
- * its owner is not moved; others who are bound to it wait.
+ * A stack and who may stand on it.  While pins > 0 its bytes are lent to somebody outside the loop,
+ * so its owner is not moved; others who are bound to it wait.
  */
 struct coro_stack {
     aco_share_stack_t stack; /* first */
@@ -40,9 +40,9 @@ struct coro_site {
 struct coro_stacks {
     struct coro_stack **shared; /* owned: count of them, room for capacity */
     size_t count, capacity;
-    size_t wanted;            /* K */
-    size_t hand;              /* the one that was taken longest ago, about */
-    size_t size;              /* bytes of each */
+    size_t wanted;                   /* K */
+    size_t hand;                     /* the one that was taken longest ago, about */
+    size_t size;                     /* bytes of each */
     struct coro_stack *free_shared;  /* without owner, newest first */
     struct coro_stack *free_private; /* cached */
     size_t free_private_count;
@@ -64,7 +64,7 @@ struct coro_home {
     struct coro_site *sites[CORO_SITE_BUCKETS];
 };
 
-/* ---- stacks.c --- */
+/* ---- stacks.c -------------------------------------------------------------------- */
 
 void stacks_init(struct coro_stacks *stacks, size_t wanted, size_t size);
 void stacks_fini(struct coro_stacks *stacks);

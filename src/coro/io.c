@@ -2,8 +2,8 @@
 /*
  * io.c - read, write, accept and close that look as if they blocked.
  *
- * Each operation is one frame deep: try, park, try again.  A frame between the coroutine's function and
- * the switch costs more than the switch itself (every ret after a system call mispredicts).
+ * Each operation is one frame deep: try, park, try again.  A frame between the coroutine's function
+ * and the switch costs more than the switch itself (every ret after a system call mispredicts).
  */
 #include "base/alloc.h"
 #include "coro/coro.h"
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- waking ---------------------------------------------------------------------------------------- */
+/* ---- waking ---------------------------------------------------------------------- */
 
 void coro_on_ready(eventer_t e, uint32_t poll_bits)
 {
@@ -40,7 +40,7 @@ void coro_cancel_waits(eventer_t e)
     cancel(&e->edge.writer);
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------- */
+/* ---- waiting --------------------------------------------------------------------- */
 
 /*
  * Make sure that self's next wait is ended by e's readiness (slot: e's reader or writer) or by the
@@ -69,9 +69,8 @@ static int prepare_wait(struct coro *self, eventer_t e, struct coro **slot, uint
 }
 
 /* Wait as prepared.  After -ECANCELED e may be gone. */
-static inline __attribute__((always_inline)) int wait_prepared(struct coro *self,
-                                                               struct coro **slot,
-                                                               enum coro_reason reason)
+static inline __attribute__((always_inline)) int
+wait_prepared(struct coro *self, struct coro **slot, enum coro_reason reason)
 {
     int result = coro_park(self, reason);
     wheel_cancel(&self->timer);
@@ -94,7 +93,10 @@ static inline int fail(int err)
     return -1;
 }
 
-/* Why self must not wait in slot of e: 0 or -errno; 1: it is no coroutine's call, and does not wait. */
+/*
+ * Why self must not wait in slot of e: 0 or -errno; 1: it is no coroutine's call, and does not
+ * wait.
+ */
 static inline int refusal(const struct coro *self, eventer_t e, struct coro *const *slot)
 {
     if (aco_likely(self != NULL && event_owner(e) == loop_self && *slot == NULL))
@@ -183,7 +185,7 @@ int eventer_aco_accept(eventer_aco_t aco, struct sockaddr *addr, socklen_t *len,
     }
 }
 
-/* ---- closing --------------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------- */
 
 static int close_here(eventer_t e)
 {
@@ -237,7 +239,7 @@ void eventer_aco_free(eventer_aco_t aco)
     eventer_free(e);
 }
 
-/* ---- converting ------------------------------------------------------------------------------------ */
+/* ---- converting ------------------------------------------------------------------ */
 
 static int opset_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e)
 {
@@ -326,7 +328,7 @@ void eventer_aco_set_closure(eventer_aco_t aco, void *closure)
     eventer_set_closure((eventer_t)aco, closure);
 }
 
-/* ---- default time-outs ------------------------------------------------------------------------------- */
+/* ---- default time-outs ----------------------------------------------------------- */
 
 /* e's time-outs, made if need be; NULL and one line where there is no memory. */
 static struct event_timeouts *timeouts_of(eventer_aco_t aco, const char *call)

@@ -2,10 +2,11 @@
 /*
  * stacks.c - which stack a coroutine is bound to.
  *
- * A few shared stacks serve all coroutines of a loop.  A new one goes to a stack without an owner, or to a
- * further stack while there are fewer than wanted, or else to the stack whose turn was longest ago, whose
- * owner is then moved away.  A pinned stack is passed over; while all are pinned, there may be more than
- * wanted.  A coroutine that is known to lend its locals, or that might, has a private stack.
+ * A few shared stacks serve all coroutines of a loop.  A new one goes to a stack without an owner,
+ * or to a further stack while there are fewer than wanted, or else to the stack whose turn was
+ * longest ago, whose owner is then moved away.  A pinned stack is passed over; while all are
+ * pinned, there may be more than wanted.  A coroutine that is known to lend its locals, or that
+ * might, has a private stack.
  */
 #include "base/alloc.h"
 #include "coro/home_impl.h"

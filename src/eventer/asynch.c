@@ -2,7 +2,8 @@
 /*
  * asynch.c - asynchronous events: WORK and CLEANUP on a job queue, COMPLETE in the event's loop.
  *
- * The memory that carries a job there and back is made with the event, so nothing on the way can fail.
+ * The memory that carries a job there and back is made with the event, so nothing on the way can
+ * fail.
  */
 #include "eventer/asynch.h"
 
@@ -24,7 +25,7 @@ static struct eventer_jobq *queues; /* added to, never removed from */
 static struct eventer_jobq *default_queue;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- queues ------------------------------------------------------------------------------------------ */
+/* ---- queues ---------------------------------------------------------------------- */
 
 static struct eventer_jobq *find(const char *name)
 {
@@ -126,7 +127,7 @@ uint32_t eventer_jobq_get_backlog(eventer_jobq_t *q)
     return (uint32_t)jobq_counts(q->q).backlog;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------ */
+/* ---- events ---------------------------------------------------------------------- */
 
 struct async_job {
     struct jobq_job job;
@@ -180,7 +181,7 @@ void eventer_add_asynch(eventer_jobq_t *q, eventer_t e)
     struct jobq *queue = asynch_queue(q);
     if (e->kind != EVENT_ASYNCH || e->callback == NULL || queue == NULL || e->job->is_submitted) {
         event_complain("eventer_add_asynch", e, EINVAL,
-                       queue == NULL            ? "eventer_init() was not called"
+                       queue == NULL             ? "eventer_init() was not called"
                        : e->kind != EVENT_ASYNCH ? "it is no asynchronous event"
                        : e->callback == NULL     ? "it has no callback"
                                                  : "it is on a queue already");

@@ -2,9 +2,9 @@
 /*
  * edge.c - events whose readiness is remembered: registered once, edge-triggered.
  *
- * The kernel reports an fd when it becomes ready, and once when it is registered while it is.  So an
- * operation is tried unless it is known that it would fail, and nobody waits before a try said EAGAIN
- * (or a stream gave less than was asked for): no edge can be missed.
+ * The kernel reports an fd when it becomes ready, and once when it is registered while it is.  So
+ * an operation is tried unless it is known that it would fail, and nobody waits before a try said
+ * EAGAIN (or a stream gave less than was asked for): no edge can be missed.
  */
 #include "eventer/fdtable.h"
 #include "eventer/loop.h"
@@ -73,8 +73,7 @@ int edge_want_out(eventer_t e)
 void edge_ready(int fd, uint32_t generation, uint32_t poll_bits)
 {
     struct fd_slot *slot = fdtable_find(fd);
-    if (slot == NULL ||
-        atomic_load_explicit(&slot->generation, memory_order_relaxed) != generation)
+    if (slot == NULL || atomic_load_explicit(&slot->generation, memory_order_relaxed) != generation)
         return; /* closed, or unregistered, after this report was fetched */
     eventer_t e = slot->event;
     const uint32_t stays = POLLRDHUP | POLLHUP | POLLERR | POLLPRI;

@@ -211,6 +211,7 @@ pthread_t eventer_get_owner(eventer_t e)
 void eventer_set_owner(eventer_t e, pthread_t owner)
 {
     struct loop *loop = pool_loop_of(owner);
+    uint8_t schedule = atomic_load_explicit(&e->schedule, memory_order_acquire);
     const char *why = NULL;
     if (loop == NULL)
         why = "that thread is no loop";
@@ -218,6 +219,9 @@ void eventer_set_owner(eventer_t e, pthread_t owner)
         why = "a coroutine's event stays with it";
     else if (e->kind == EVENT_FD && e->running == 0 && eventer_find_fd(e->fd) == e)
         why = "it is registered, and this is not its callback";
+    else if (schedule != SCHEDULE_IDLE &&
+             (schedule != SCHEDULE_FIRING || event_owner(e) != loop_self))
+        why = "it is registered, or its removal is on its way"; /* linked in its loop */
     if (why != NULL)
         event_complain("eventer_set_owner", e, EINVAL, why);
     else
@@ -250,7 +254,7 @@ void event_complain(const char *call, eventer_t e, int err, const char *why)
     errno = err;
 }
 
-/* ---- registering, by kind ------------------------------------------------------------------- */
+/* ---- registering, by kind -------------------------------------------------------- */
 
 void eventer_add(eventer_t e)
 {
@@ -258,7 +262,7 @@ void eventer_add(eventer_t e)
         event_set_owner(e, loop_self != NULL ? loop_self : pool_first_loop());
     if (event_owner(e) == NULL || e->callback == NULL || e->is_aco) {
         event_complain("eventer_add", e, EINVAL,
-                       e->is_aco              ? "it belongs to a coroutine"
+                       e->is_aco             ? "it belongs to a coroutine"
                        : e->callback == NULL ? "it has no callback"
                                              : "eventer_init() was not called");
         return;

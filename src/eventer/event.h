@@ -4,13 +4,14 @@
  *
  * Layer: eventer (uses base).  States of an event that is registered for an fd:
  *
- *   idle --eventer_add()--> registered, level-triggered --callback returns 0 / remove / close--> idle
- *     |                        `-- callback returns a mask: stays, interest changed if it differs
- *     `----edge_register()--> registered, edge-triggered --edge_unregister() / close--> idle
+ *   idle --eventer_add()----> level-triggered --callback returns 0, remove, close--> idle
+ *     |                         `-- callback returns a mask: stays, its interest follows
+ *     `----edge_register()--> edge-triggered --edge_unregister(), close--> idle
  *
  * and of one that is scheduled (a timer or a recurrent event; see schedule.c):
  *
- *   IDLE --add in its loop--> ARMED --due, or removed in its loop--> IDLE
+ *   IDLE --add in its loop--> ARMED --removed in its loop--> IDLE
+ *   ARMED --due--> FIRING --its callback has returned--> IDLE, or ARMED or POSTED for another time
  *     `--add elsewhere--> POSTED --mail arrives--> ARMED
  *   POSTED or ARMED --removed elsewhere--> CANCELLED --mail arrives--> IDLE
  */
@@ -59,20 +60,26 @@ enum event_kind { /* from the mask */
     EVENT_ASYNCH,
 };
 
-enum schedule_state { SCHEDULE_IDLE = 0, SCHEDULE_POSTED, SCHEDULE_ARMED, SCHEDULE_CANCELLED };
+enum schedule_state {
+    SCHEDULE_IDLE = 0,
+    SCHEDULE_POSTED,
+    SCHEDULE_ARMED,
+    SCHEDULE_FIRING,
+    SCHEDULE_CANCELLED
+};
 
 struct async_job;
 
 /* Edge-triggered use of an fd: readiness that is remembered, and who waits for it. */
 struct event_edge {
     void (*on_ready)(eventer_t e, uint32_t poll_bits); /* NULL: not registered */
-    void *context;           /* of whoever registered on_ready; borrowed */
-    struct coro *reader;     /* borrowed while it waits, and until it has run again */
-    struct coro *writer;     /* the same */
+    void *context;            /* of whoever registered on_ready; borrowed */
+    struct coro *reader;      /* borrowed while it waits, and until it has run again */
+    struct coro *writer;      /* the same */
     bool may_read, may_write; /* false: the last try said EAGAIN, or was short on a stream */
-    bool is_stream;          /* a short read means that there is no more */
-    bool wants_out;          /* POLLOUT is installed */
-    uint16_t sticky;         /* POLLRDHUP, POLLHUP, POLLERR, POLLPRI as seen so far */
+    bool is_stream;           /* a short read means that there is no more */
+    bool wants_out;           /* POLLOUT is installed */
+    uint16_t sticky;          /* POLLRDHUP, POLLHUP, POLLERR, POLLPRI as seen so far */
 };
 
 struct event_timeouts { /* nanoseconds; 0: none */
@@ -117,13 +124,15 @@ static inline void event_set_owner(eventer_t e, struct loop *loop)
     atomic_store_explicit(&e->owner, loop, memory_order_relaxed);
 }
 
-/* Give e, which is not registered, another mask, and with it perhaps another kind.  0 or -ENOMEM. */
+/*
+ * Give e, which is not registered, another mask, and with it perhaps another kind.  0 or -ENOMEM.
+ */
 int event_become(eventer_t e, int mask);
 
 /* Call e's callback in its loop and return what it returned. */
 int event_run(struct loop *loop, eventer_t e, int mask);
 
-/* ---- level-triggered, classic (fd.c) --- */
+/* ---- level-triggered, classic (fd.c) --------------------------------------------- */
 
 /* Add, remove (e or NULL) or update a registration; any thread. */
 void fd_event_add(eventer_t e);
@@ -136,7 +145,7 @@ void fd_event_trigger(struct loop *loop, eventer_t e, int mask);
 /* The poller said that fd is ready, for the registration of that generation. */
 void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t poll_bits);
 
-/* ---- edge-triggered, for coroutines and connections (edge.c) --- */
+/* ---- edge-triggered, for coroutines and connections (edge.c) --------------------- */
 
 /*
  * Register e's fd with its loop, which calls on_ready with POLL* bits when readiness arrives, after
@@ -169,18 +178,18 @@ static inline void edge_note_write(eventer_t e, ssize_t rv)
         e->edge.may_write = false;
 }
 
-/* ---- timers and recurrent events (schedule.c) --- */
+/* ---- timers and recurrent events (schedule.c) ------------------------------------ */
 
 void schedule_add(eventer_t e);
 eventer_t schedule_remove(eventer_t e);
 void schedule_run_recurrent(struct loop *loop);
 
-/* ---- asynchronous events (asynch.c) --- */
+/* ---- asynchronous events (asynch.c) ---------------------------------------------- */
 
 struct async_job *async_job_new(eventer_t e);
 void async_job_free(struct async_job *job);
 
-/* ---- messages --- */
+/* ---- messages -------------------------------------------------------------------- */
 
 /* Log that the public call failed for e, naming e's callback, and set errno to err. */
 void event_complain(const char *call, eventer_t e, int err, const char *why);

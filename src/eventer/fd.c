@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fd.c - classic events on an fd: level-triggered, their interest what their callback last returned.
+ * fd.c - classic events on an fd: level-triggered, their interest what their callback last
+ * returned.
  */
 #include "base/alloc.h"
 #include "eventer/fdtable.h"
@@ -24,7 +25,9 @@ static int mask_of(uint32_t poll_bits)
            (poll_bits & (POLLERR | POLLHUP) ? EVENTER_EXCEPTION : 0);
 }
 
-/* Register e; the eventer takes the reference unless this returns an error, which is then logged. */
+/*
+ * Register e; the eventer takes the reference unless this returns an error, which is then logged.
+ */
 static int enter(eventer_t e)
 {
     struct fd_slot *slot = fdtable_slot(e->fd);
@@ -92,32 +95,41 @@ static int refit(struct fd_slot *slot, eventer_t e)
 void fd_event_update(eventer_t e, int mask)
 {
     struct fd_slot *slot = fdtable_find(e->fd);
-    int err = -ENOENT;
-    e->mask = mask;
+    bool is_registered = false;
+    int err = 0;
     if (slot != NULL) {
         fd_slot_lock(slot);
-        if (slot->event == e)
+        is_registered = slot->event == e;
+        if (is_registered) {
+            e->mask = mask; /* under the lock, as what a callback returns is */
             err = refit(slot, e);
+        }
         fd_slot_unlock(slot);
     }
-    if (err == -ENOENT)
+    if (!is_registered) {
+        e->mask = mask;
         fd_event_add(e);
-    else if (err != 0)
+        return;
+    }
+    if (err != 0)
         event_complain("eventer_update", e, -err, "");
 }
 
-/* Do what the callback's return value asks for.  The fd may have been closed, and e's is -1 then. */
-static void after_callback(eventer_t e, int wanted)
+/*
+ * Do what the callback's return value asks for.  fd is what e's was before: it may have been
+ * closed, by the callback or by another thread, and then e is not the event of its slot.
+ */
+static void after_callback(eventer_t e, int fd, int wanted)
 {
     if (e->is_aco) /* the reference went to a coroutine */
         return;
-    struct fd_slot *slot = fdtable_find(e->fd);
+    struct fd_slot *slot = fdtable_find(fd);
     bool forgotten = false;
     int err = 0;
     if (slot != NULL) {
         fd_slot_lock(slot);
         if (slot->event == e && wanted == 0) {
-            fd_slot_leave(slot, e->fd);
+            fd_slot_leave(slot, fd);
             forgotten = true;
         } else if (slot->event == e) {
             e->mask = wanted;
@@ -148,14 +160,15 @@ void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t pol
     fd_slot_unlock(slot);
     if (e == NULL)
         return;
-    after_callback(e, event_run(loop, e, mask_of(poll_bits)));
+    after_callback(e, fd, event_run(loop, e, mask_of(poll_bits)));
     eventer_free(e);
 }
 
 void fd_event_trigger(struct loop *loop, eventer_t e, int mask)
 {
-    struct fd_slot *slot = fdtable_slot(e->fd);
-    if (e->fd < 0) /* closed since */
+    int fd = e->fd;
+    struct fd_slot *slot = fdtable_slot(fd);
+    if (fd < 0) /* closed since */
         return;
     int err = slot == NULL ? -errno : 0;
     if (err == 0) {
@@ -164,12 +177,14 @@ void fd_event_trigger(struct loop *loop, eventer_t e, int mask)
             err = fd_slot_enter(slot, e, loop, interest_of(e->mask));
         fd_slot_unlock(slot);
     }
-    if (err != 0 && err != -EPERM) {
+    if (err == -ENOMEM || err == -ENOSPC) { /* it cannot be watched, and has to be told */
+        mask |= EVENTER_EXCEPTION;
+    } else if (err != 0 && err != -EPERM) {
         event_complain("eventer_trigger", e, -err,
                        err == -EEXIST ? "another event is registered for its fd" : "");
         return;
     }
     eventer_ref(e);
-    after_callback(e, event_run(loop, e, mask));
+    after_callback(e, fd, event_run(loop, e, mask));
     eventer_free(e);
 }

@@ -17,8 +17,7 @@ struct fd_slot *fdtable_find(int fd)
 {
     if (fd < 0 || fd > FDTABLE_FD_MAX)
         return NULL;
-    struct fd_slot *chunk =
-        atomic_load_explicit(&chunks[fd >> CHUNK_SHIFT], memory_order_acquire);
+    struct fd_slot *chunk = atomic_load_explicit(&chunks[fd >> CHUNK_SHIFT], memory_order_acquire);
     return chunk == NULL ? NULL : &chunk[fd & (CHUNK_SIZE - 1)];
 }
 

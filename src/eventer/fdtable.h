@@ -2,8 +2,9 @@
 /*
  * fdtable.h - which event is registered for an fd, in the whole process.
  *
- * Layer: eventer.  A registration is {fd, generation}: what the kernel reports carries the generation,
- * so a report that was fetched before the fd was closed or changed hands is recognised and dropped.
+ * Layer: eventer.  A registration is {fd, generation}: what the kernel reports carries the
+ * generation, so a report that was fetched before the fd was closed or changed hands is recognised
+ * and dropped.
  *
  * A slot is changed under its lock, which is never held while user code runs.  An edge-triggered
  * registration is changed by its loop's thread alone, which may therefore read it without the lock.
@@ -21,9 +22,9 @@
 struct fd_slot {
     _Atomic uint32_t generation; /* one more with each registration and its end */
     struct spinlock lock;
-    uint32_t interest;           /* POLL* bits that the poller has; 0: it does not know the fd */
-    eventer_t event;             /* NULL: free; shared with the eventer, or borrowed by an edge */
-    struct loop *loop;           /* whose poller watches it */
+    uint32_t interest; /* POLL* bits that the poller has; 0: it does not know the fd */
+    eventer_t event;   /* NULL: free; shared with the eventer, or borrowed by an edge */
+    struct loop *loop; /* whose poller watches it */
 };
 
 /* Return fd's slot, made if need be.  NULL with errno EBADF (out of range) or ENOMEM. */
@@ -50,8 +51,8 @@ static inline uint64_t fd_tag(int fd, uint32_t generation, bool edge)
 }
 
 /*
- * Enter e (on loop, for interest) in its fd's slot, which is locked, and tell the poller.  A slot whose
- * fd was closed behind the eventer's back is taken over, with one line.  Returns 0 or -errno:
+ * Enter e (on loop, for interest) in its fd's slot, which is locked, and tell the poller.  A slot
+ * whose fd was closed behind the eventer's back is taken over, with one line.  Returns 0 or -errno:
  * -EEXIST for a live registration, or what the poller said; then the slot is as it was.
  */
 int fd_slot_enter(struct fd_slot *slot, eventer_t e, struct loop *loop, uint32_t interest);

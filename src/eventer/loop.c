@@ -10,7 +10,8 @@
 #include <semaphore.h>
 #include <stdio.h>
 
-#define RECURRENT_SLEEP_NS_MAX (200 * CLOCK_NS_PER_MS) /* with recurrent events, a turn at least so often */
+#define RECURRENT_SLEEP_NS_MAX                                                                     \
+    (200 * CLOCK_NS_PER_MS) /* with recurrent events, a turn at least so often */
 
 __thread struct loop *loop_self;
 static struct loop_hooks hooks;
@@ -20,7 +21,7 @@ void loop_set_hooks(const struct loop_hooks *added)
     hooks = *added;
 }
 
-/* ---- a turn ----------------------------------------------------------------------------------- */
+/* ---- a turn ---------------------------------------------------------------------- */
 
 /* How long this turn may sleep: until the next timer, and not at all if something waits already. */
 static uint64_t sleep_ns(struct loop *loop)
@@ -66,7 +67,10 @@ static void run_mail(struct loop *loop)
     }
 }
 
-/* One iteration: wait, fds, timers, mail, recurrent events, and then every coroutine they made ready. */
+/*
+ * One iteration: wait, fds, timers, mail, recurrent events, and then every coroutine they made
+ * ready.
+ */
 static void turn(struct loop *loop)
 {
     int count = wait_for_readiness(loop);
@@ -93,7 +97,7 @@ void loop_dispatch(struct loop *loop, int count)
     }
 }
 
-/* ---- its thread ------------------------------------------------------------------------------- */
+/* ---- its thread ------------------------------------------------------------------ */
 
 struct start {
     struct loop *loop;
@@ -155,9 +159,8 @@ int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop
 
 int loop_start(struct loop *loop)
 {
-    struct start start = {.loop = loop,
-                          .lock = PTHREAD_MUTEX_INITIALIZER,
-                          .changed = PTHREAD_COND_INITIALIZER};
+    struct start start = {
+        .loop = loop, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     pthread_t thread;
     int err = pthread_create(&thread, NULL, thread_main, &start);
     if (err != 0)
@@ -166,8 +169,10 @@ int loop_start(struct loop *loop)
     while (!start.is_done)
         pthread_cond_wait(&start.changed, &start.lock);
     pthread_mutex_unlock(&start.lock);
-    if (start.err != 0)
+    if (start.err != 0) {
         pthread_join(thread, NULL);
+        loop->thread = 0; /* nobody joins it again */
+    }
     return start.err;
 }
 
@@ -185,7 +190,7 @@ void loop_free(struct loop *loop)
     alloc_free(loop);
 }
 
-/* ---- mail -------------------------------------------------------------------------------------- */
+/* ---- mail ------------------------------------------------------------------------ */
 
 void loop_wake(struct loop *loop)
 {
@@ -231,7 +236,7 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
     sem_destroy(&call.done);
 }
 
-/* ---- its clock ---------------------------------------------------------------------------------- */
+/* ---- its clock ------------------------------------------------------------------- */
 
 struct timeval *loop_wall(struct loop *loop)
 {

@@ -40,9 +40,9 @@ struct loop {
     void *http; /* what the HTTP layer keeps for it */
     uint64_t turns;
 
-    struct mailbox mail;      /* any thread puts */
-    _Atomic bool is_asleep;   /* whoever takes it to false must wake the poller */
-    _Atomic bool must_stop;   /* any thread */
+    struct mailbox mail;    /* any thread puts */
+    _Atomic bool is_asleep; /* whoever takes it to false must wake the poller */
+    _Atomic bool must_stop; /* any thread */
 
     struct eventer_pool *pool;
     int index; /* among all loops */
@@ -53,9 +53,9 @@ struct loop {
 
 /* What a higher layer adds to every loop; called in the loop's thread. */
 struct loop_hooks {
-    int (*start)(struct loop *loop);   /* before the first turn; 0 or -errno */
-    bool (*drain)(struct loop *loop);  /* once a turn: run what is ready; true if more is ready */
-    void (*stop)(struct loop *loop);   /* after the last turn */
+    int (*start)(struct loop *loop);  /* before the first turn; 0 or -errno */
+    bool (*drain)(struct loop *loop); /* once a turn: run what is ready; true if more is ready */
+    void (*stop)(struct loop *loop);  /* after the last turn */
 };
 
 /* Set the hooks; before eventer_init(). */
@@ -80,8 +80,8 @@ void loop_free(struct loop *loop);
 void loop_post(struct loop *loop, struct mail *mail);
 
 /*
- * Call fn(arg) in the loop's thread and wait until it has returned.  Any thread but that of another loop,
- * which would stand still meanwhile.  The loop runs.
+ * Call fn(arg) in the loop's thread and wait until it has returned.  Any thread but that of another
+ * loop, which would stand still meanwhile.  The loop runs.
  */
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
 

@@ -53,7 +53,8 @@ eventer_func_t eventer_callback_for_name(const char *text)
 
 const char *eventer_name_for_callback(eventer_func_t func)
 {
-    static _Thread_local char buffer[64]; /* for a symbol or an address; never used across a yield */
+    static _Thread_local char
+        buffer[64]; /* for a symbol or an address; never used across a yield */
     const char *text = NULL;
     pthread_mutex_lock(&lock);
     for (struct name *name = names; name != NULL && text == NULL; name = name->next)

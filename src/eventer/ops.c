@@ -19,7 +19,7 @@
 #define EBADFD EBADF
 #endif
 
-/* ---- POSIX ---------------------------------------------------------------------------------------- */
+/* ---- POSIX ----------------------------------------------------------------------- */
 
 static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e)
 {
@@ -33,14 +33,18 @@ static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask
     return conn;
 }
 
+/*
+ * On a socket recv(2) and send(2) go straight to it; read(2) and write(2) pass the file layer
+ * first.
+ */
 static int posix_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
 {
-    (void)e;
+    bool is_socket = e->kind == EVENT_FD && e->edge.is_stream;
     ssize_t count;
     if (len > INT_MAX)
         len = INT_MAX;
     do
-        count = read(fd, buffer, len);
+        count = is_socket ? recv(fd, buffer, len, 0) : read(fd, buffer, len);
     while (count < 0 && errno == EINTR);
     if (count < 0 && errno == EAGAIN)
         *mask = EVENTER_READ | EVENTER_EXCEPTION;
@@ -49,12 +53,12 @@ static int posix_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
 
 static int posix_write(int fd, const void *buffer, size_t len, int *mask, eventer_t e)
 {
-    (void)e;
+    bool is_socket = e->kind == EVENT_FD && e->edge.is_stream;
     ssize_t count;
     if (len > INT_MAX)
         len = INT_MAX;
     do
-        count = write(fd, buffer, len);
+        count = is_socket ? send(fd, buffer, len, MSG_NOSIGNAL) : write(fd, buffer, len);
     while (count < 0 && errno == EINTR);
     if (count < 0 && errno == EAGAIN)
         *mask = EVENTER_WRITE | EVENTER_EXCEPTION;
@@ -73,7 +77,9 @@ static void close_slowly(struct jobq_job *job)
     alloc_free(slow);
 }
 
-/* Closing a socket that lingers (socket(7), SO_LINGER) may block, so a thread of the queue does it. */
+/*
+ * Closing a socket that lingers (socket(7), SO_LINGER) may block, so a thread of the queue does it.
+ */
 static bool hand_over_lingering(int fd)
 {
     struct linger linger = {0, 0};
@@ -106,7 +112,7 @@ const struct eventer_fd_opset posix_opset = {
     .close = posix_close,
 };
 
-/* ---- on an event ----------------------------------------------------------------------------------- */
+/* ---- on an event ----------------------------------------------------------------- */
 
 int eventer_accept(eventer_t e, struct sockaddr *addr, socklen_t *len, int *mask)
 {
@@ -135,8 +141,11 @@ int eventer_close(eventer_t e, int *mask)
     bool was_registered = fd_event_remove(e) != NULL;
     e->fd = -1;
     int rv = e->wire->close(fd, mask, e);
-    /* The eventer's reference: the callback's return drops it, and where none runs it is dropped here. */
-    if (was_registered && e->running == 0)
+    /*
+     * The eventer's reference: the callback's return drops it, and where none runs it is dropped
+     * here.
+     */
+    if (was_registered && (event_owner(e) != loop_self || e->running == 0))
         eventer_free(e);
     return rv;
 }
@@ -171,7 +180,7 @@ eventer_t eventer_find_fd(int fd)
     return e;
 }
 
-/* ---- triggers ---------------------------------------------------------------------------------------- */
+/* ---- triggers -------------------------------------------------------------------- */
 
 struct trigger {
     struct mail mail;
@@ -182,7 +191,8 @@ struct trigger {
 static void trigger_now(struct loop *loop, eventer_t e, int mask)
 {
     if (e->edge.on_ready != NULL || e->is_aco) {
-        uint32_t bits = (mask & EVENTER_READ ? POLLIN : 0u) | (mask & EVENTER_WRITE ? POLLOUT : 0u) |
+        uint32_t bits = (mask & EVENTER_READ ? POLLIN : 0u) |
+                        (mask & EVENTER_WRITE ? POLLOUT : 0u) |
                         (mask & EVENTER_EXCEPTION ? POLLIN | POLLOUT : 0u);
         e->edge.may_read = e->edge.may_write = true;
         if (e->edge.on_ready != NULL)
@@ -195,6 +205,11 @@ static void trigger_now(struct loop *loop, eventer_t e, int mask)
 static void run_trigger(struct mail *mail, struct loop *loop)
 {
     struct trigger *trigger = list_entry(mail, struct trigger, mail);
+    struct loop *owner = event_owner(trigger->e);
+    if (owner != loop) { /* e has moved since */
+        loop_post(owner, mail);
+        return;
+    }
     trigger_now(loop, trigger->e, trigger->mask);
     eventer_free(trigger->e);
     alloc_free(trigger);

@@ -50,10 +50,10 @@ static int epoll_open(struct poller **out)
     self->base.ops = &poller_epoll;
     self->fd = epoll_create1(EPOLL_CLOEXEC);
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int err = self->fd < 0 || self->wake_fd < 0
-                  ? -errno
-                  : epoll_watch(&self->base, self->wake_fd, 0, POLLIN | POLLER_EDGE,
-                                POLLER_TAG_WAKE);
+    int err =
+        self->fd < 0 || self->wake_fd < 0
+            ? -errno
+            : epoll_watch(&self->base, self->wake_fd, 0, POLLIN | POLLER_EDGE, POLLER_TAG_WAKE);
     if (err != 0) {
         epoll_close(&self->base);
         return err;

@@ -22,8 +22,8 @@ struct poller_ops {
     int (*open)(struct poller **out); /* 0 or -errno; the caller owns it */
     void (*close)(struct poller *p);
     /*
-     * Watch fd for the POLL* bits of interest (0: no longer) and report it with tag.  was: the interest
-     * before, 0 if it was not watched.  Any thread.  0 or -errno.
+     * Watch fd for the POLL* bits of interest (0: no longer) and report it with tag.  was: the
+     * interest before, 0 if it was not watched.  Any thread.  0 or -errno.
      */
     int (*watch)(struct poller *p, int fd, uint32_t was, uint32_t interest, uint64_t tag);
     /*

@@ -17,6 +17,7 @@
 static struct eventer_pool pools[POOL_COUNT_MAX]; /* [0] is the default pool */
 static _Atomic size_t pool_count;                 /* 0: eventer_init() was not called */
 static _Atomic bool is_initialised;
+static int loop_count; /* of all pools */
 static struct timeval epoch;
 
 static void (*start_hooks[POOL_HOOKS_MAX])(void), (*stop_hooks[POOL_HOOKS_MAX])(void);
@@ -25,7 +26,7 @@ static size_t start_hook_count, stop_hook_count;
 static sem_t stop_requested;
 static _Atomic bool is_looping; /* somebody waits for stop_requested */
 
-/* ---- making them -------------------------------------------------------------------------------- */
+/* ---- making them ----------------------------------------------------------------- */
 
 static uint64_t usable_cpus(void)
 {
@@ -70,7 +71,6 @@ static void pool_fini(struct eventer_pool *pool)
 
 static int pool_init(struct eventer_pool *pool, const char *name, uint64_t loops)
 {
-    static int loop_count;
     char loop_name[sizeof(((struct loop *)NULL)->name)];
     if (loops == 0)
         loops = usable_cpus();
@@ -106,6 +106,7 @@ static int make_pools(void)
     for (size_t p = 0; p < count; p++)
         pool_fini(&pools[p]);
     atomic_store(&pool_count, 0);
+    loop_count = 0;
     return err;
 }
 
@@ -132,7 +133,7 @@ int eventer_init(void)
     return 0;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------- */
 
 static int add_hook(void (**hooks)(void), size_t *count, void (*fn)(void))
 {
@@ -183,12 +184,11 @@ bool pool_request_stop(void)
     return true;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------ */
+/* ---- looking --------------------------------------------------------------------- */
 
 struct loop *pool_first_loop(void)
 {
-    return atomic_load_explicit(&pool_count, memory_order_acquire) == 0 ? NULL
-                                                                        : pools[0].loops[0];
+    return atomic_load_explicit(&pool_count, memory_order_acquire) == 0 ? NULL : pools[0].loops[0];
 }
 
 struct loop *pool_loop_of(pthread_t thread)
@@ -287,13 +287,14 @@ const char *eventer_get_thread_name(void)
 
 void eventer_wakeup(eventer_t e)
 {
-    struct loop *loop = e != NULL ? event_owner(e) : loop_self != NULL ? loop_self
-                                                                       : pool_first_loop();
+    struct loop *loop = e != NULL           ? event_owner(e)
+                        : loop_self != NULL ? loop_self
+                                            : pool_first_loop();
     if (loop != NULL)
         loop_wake(loop);
 }
 
-/* ---- clocks -------------------------------------------------------------------------------------- */
+/* ---- clocks ---------------------------------------------------------------------- */
 
 int eventer_get_epoch(struct timeval *out)
 {

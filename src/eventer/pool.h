@@ -2,8 +2,8 @@
 /*
  * pool.h - groups of loops, and the start and end of all of them.
  *
- * Layer: eventer.  The set of pools and loops is made by eventer_init() and does not change afterwards,
- * so any thread may read it.
+ * Layer: eventer.  The set of pools and loops is made by eventer_init() and does not change
+ * afterwards, so any thread may read it.
  */
 #ifndef EVENTER_EVENTER_POOL_H
 #define EVENTER_EVENTER_POOL_H
@@ -45,8 +45,8 @@ int pool_at_start(void (*fn)(void));
 int pool_at_stop(void (*fn)(void));
 
 /*
- * Ask eventer_loop() to end.  Async-signal-safe.  Returns false if nobody is in eventer_loop(), so that
- * the caller has to end the process itself.
+ * Ask eventer_loop() to end.  Async-signal-safe.  Returns false if nobody is in eventer_loop(), so
+ * that the caller has to end the process itself.
  */
 bool pool_request_stop(void);
 

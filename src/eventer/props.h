@@ -28,7 +28,7 @@ struct props_jobq {
 struct props {
     uint64_t concurrency; /* loops of the default pool; 0: as many as there are usable CPUs */
     uint64_t default_queue_threads;
-    uint64_t rlim_nofiles; /* 0: as many open files as the system allows */
+    uint64_t rlim_nofiles;      /* 0: as many open files as the system allows */
     uint64_t aco_shared_stacks; /* stacks a loop; 0: the default */
     uint64_t aco_stack_size;    /* bytes */
     struct props_pool pools[POOL_COUNT_MAX];

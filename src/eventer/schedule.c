@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schedule.c - timers and recurrent events: put on their loop's wheel or ring by that loop, and by mail
- * from other threads.  The states are drawn in event.h; the loop's thread alone links and unlinks.
+ * schedule.c - timers and recurrent events: put on their loop's wheel or ring by that loop, and by
+ * mail from other threads.  The states are drawn in event.h; the loop's thread alone links and
+ * unlinks.
  *
- * Whoever takes e from POSTED or ARMED to another state decides its fate: the loop when it fires, or
- * the one who removes it.  So a removed event never runs, and each remove succeeds once.
+ * Whoever takes e from POSTED or ARMED to another state decides its fate: the loop when it fires,
+ * or the one who removes it.  So a removed event never runs, and each remove succeeds once.
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -16,7 +17,9 @@
 
 struct schedule_mail {
     struct mail mail;
-    eventer_t e; /* shares a reference */
+    eventer_t e;           /* shares a reference */
+    bool has_whence;       /* e is to be due at another time */
+    struct timeval whence; /* which the loop's thread alone writes while e is registered */
 };
 
 static bool take_state(eventer_t e, uint8_t from, uint8_t to)
@@ -39,14 +42,17 @@ static uint64_t due_of(eventer_t e)
 static void fire(struct wheel_node *node)
 {
     eventer_t e = list_entry(node, struct _event, timer);
-    if (!take_state(e, SCHEDULE_ARMED, SCHEDULE_IDLE))
+    if (!take_state(e, SCHEDULE_ARMED, SCHEDULE_FIRING))
         return; /* removed by another thread, whose mail is on its way */
+
     e->is_monotonic = false; /* what it returns to is its whence, unless it is set anew */
     eventer_ref(e);
-    if (event_run(loop_self, e, EVENTER_TIMER) == 0)
+    if (event_run(loop_self, e, EVENTER_TIMER) == 0) {
+        (void)take_state(e, SCHEDULE_FIRING, SCHEDULE_IDLE);
         eventer_free(e);
-    else if (atomic_load_explicit(&e->schedule, memory_order_relaxed) == SCHEDULE_IDLE)
+    } else if (atomic_load_explicit(&e->schedule, memory_order_relaxed) == SCHEDULE_FIRING) {
         schedule_add(e);
+    }
     eventer_free(e);
 }
 
@@ -65,6 +71,10 @@ static void run_mail(struct mail *mail, struct loop *loop)
 {
     struct schedule_mail *message = list_entry(mail, struct schedule_mail, mail);
     eventer_t e = message->e;
+    if (message->has_whence) {
+        e->whence = message->whence;
+        e->is_monotonic = false;
+    }
     if (take_state(e, SCHEDULE_POSTED, SCHEDULE_ARMED))
         arm(loop, e);
     else if (take_state(e, SCHEDULE_CANCELLED, SCHEDULE_IDLE))
@@ -75,16 +85,21 @@ static void run_mail(struct mail *mail, struct loop *loop)
     eventer_free(e);
 }
 
-static int post(eventer_t e)
+/* Return a message about e that is ready for post(), or NULL. */
+static struct schedule_mail *message_new(eventer_t e)
 {
-    struct schedule_mail *message = alloc_bytes(sizeof(*message));
+    struct schedule_mail *message = alloc_zeroed(1, sizeof(*message));
     if (message == NULL)
-        return -ENOMEM;
+        return NULL;
     message->mail.run = run_mail;
     message->e = e;
     eventer_ref(e);
-    loop_post(event_owner(e), &message->mail);
-    return 0;
+    return message;
+}
+
+static void post(struct schedule_mail *message)
+{
+    loop_post(event_owner(message->e), &message->mail);
 }
 
 void schedule_add(eventer_t e)
@@ -100,11 +115,14 @@ void schedule_add(eventer_t e)
         arm(owner, e);
         return;
     }
-    atomic_store_explicit(&e->schedule, SCHEDULE_POSTED, memory_order_release);
-    if (post(e) != 0) {
-        atomic_store_explicit(&e->schedule, SCHEDULE_IDLE, memory_order_release);
+    struct schedule_mail *message = message_new(e);
+    if (message == NULL) {
+        (void)take_state(e, SCHEDULE_FIRING, SCHEDULE_IDLE);
         event_complain("eventer_add", e, ENOMEM, "not added");
+        return;
     }
+    atomic_store_explicit(&e->schedule, SCHEDULE_POSTED, memory_order_release);
+    post(message);
 }
 
 eventer_t schedule_remove(eventer_t e)
@@ -118,10 +136,19 @@ eventer_t schedule_remove(eventer_t e)
     }
     if (take_state(e, SCHEDULE_POSTED, SCHEDULE_CANCELLED))
         return e; /* the mail that would have armed it finds it so */
-    if (!take_state(e, SCHEDULE_ARMED, SCHEDULE_CANCELLED))
+    if (atomic_load_explicit(&e->schedule, memory_order_acquire) != SCHEDULE_ARMED)
         return NULL;
-    if (post(e) != 0)
-        event_complain("eventer_remove", e, ENOMEM, "it stays linked, and will not run");
+    struct schedule_mail *message = message_new(e); /* first: once cancelled, it must be unlinked */
+    if (message == NULL) {
+        event_complain("eventer_remove", e, ENOMEM, "not removed");
+        return NULL;
+    }
+    if (!take_state(e, SCHEDULE_ARMED, SCHEDULE_CANCELLED)) { /* it fires */
+        eventer_free(e);
+        alloc_free(message);
+        return NULL;
+    }
+    post(message);
     return e;
 }
 
@@ -131,14 +158,22 @@ void eventer_update_whence(eventer_t e, struct timeval whence)
         event_complain("eventer_update_whence", e, EINVAL, "it is no timer");
         return;
     }
-    e->whence = whence;
-    e->is_monotonic = false;
-    if (atomic_load_explicit(&e->schedule, memory_order_acquire) != SCHEDULE_ARMED)
+    uint8_t state = atomic_load_explicit(&e->schedule, memory_order_acquire);
+    if (state == SCHEDULE_IDLE || event_owner(e) == loop_self) {
+        e->whence = whence;
+        e->is_monotonic = false;
+        if (state == SCHEDULE_ARMED)
+            arm(loop_self, e);
         return;
-    if (event_owner(e) == loop_self)
-        arm(loop_self, e);
-    else if (post(e) != 0)
+    }
+    struct schedule_mail *message = message_new(e);
+    if (message == NULL) {
         event_complain("eventer_update_whence", e, ENOMEM, "it fires at its old time");
+        return;
+    }
+    message->whence = whence;
+    message->has_whence = true;
+    post(message);
 }
 
 /* Run every recurrent event there is now; their callbacks may add and remove any. */
@@ -162,7 +197,7 @@ void schedule_run_recurrent(struct loop *loop)
     }
 }
 
-/* ---- helpers -------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------- */
 
 eventer_t eventer_at(eventer_func_t func, void *closure, struct timeval whence)
 {
@@ -200,6 +235,8 @@ eventer_t eventer_add_in(eventer_func_t func, void *closure, struct timeval diff
 
 static struct timeval duration(unsigned long seconds, unsigned long microseconds)
 {
+    if (seconds > INT64_MAX / 2) /* a time_t holds it, and more is not waited for anyway */
+        seconds = INT64_MAX / 2;
     return (struct timeval){.tv_sec = (time_t)(seconds + microseconds / 1000000),
                             .tv_usec = (suseconds_t)(microseconds % 1000000)};
 }
@@ -216,8 +253,7 @@ eventer_t eventer_add_in_s_us(eventer_func_t func, void *closure, unsigned long 
     return eventer_add_in(func, closure, duration(seconds, microseconds));
 }
 
-eventer_t eventer_alloc_timer_next_opportunity(eventer_func_t func, void *closure,
-                                               pthread_t owner)
+eventer_t eventer_alloc_timer_next_opportunity(eventer_func_t func, void *closure, pthread_t owner)
 {
     eventer_t e = eventer_alloc_timer(func, closure, NULL);
     if (e != NULL)

@@ -4,9 +4,10 @@
 #include <assert.h>
 
 /*
- * A node due at tick t sits on the level of the highest 6-bit group in which t differs from the wheel's
- * tick, in the slot which that group of t names.  So all nodes of a level are later than all nodes of
- * lower levels, and the slots of a level that hold any lie above the wheel's own position there.
+ * A node due at tick t sits on the level of the highest 6-bit group in which t differs from the
+ * wheel's tick, in the slot which that group of t names.  So all nodes of a level are later than
+ * all nodes of lower levels, and the slots of a level that hold any lie above the wheel's own
+ * position there.
  */
 
 static_assert((WHEEL_SLOT_COUNT & (WHEEL_SLOT_COUNT - 1)) == 0, "slots must be a power of two");
@@ -66,7 +67,8 @@ static bool next_slot(struct wheel *w, unsigned *level, uint64_t *tick)
             unsigned shift = i * WHEEL_SLOT_BITS;
             uint64_t above = shift + WHEEL_SLOT_BITS >= 64
                                  ? 0
-                                 : w->tick >> (shift + WHEEL_SLOT_BITS) << (shift + WHEEL_SLOT_BITS);
+                                 : w->tick >> (shift + WHEEL_SLOT_BITS)
+                                                  << (shift + WHEEL_SLOT_BITS);
             *level = i;
             *tick = above | (uint64_t)slot << shift;
             return true;
@@ -80,7 +82,8 @@ static void advance(struct wheel *w, uint64_t target)
     unsigned level;
     uint64_t tick;
     while (next_slot(w, &level, &tick) && tick <= target) {
-        struct ring *slot = &w->slots[level][(tick >> (level * WHEEL_SLOT_BITS)) % WHEEL_SLOT_COUNT];
+        struct ring *slot =
+            &w->slots[level][(tick >> (level * WHEEL_SLOT_BITS)) % WHEEL_SLOT_COUNT];
         w->tick = tick;
         w->busy[level] &= ~((uint64_t)1 << (slot - w->slots[level]));
         while (!ring_is_empty(slot)) {

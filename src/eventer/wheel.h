@@ -13,16 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WHEEL_TICK_SHIFT 16 /* a tick is 65,536 ns */
-#define WHEEL_SLOT_BITS  6
-#define WHEEL_SLOT_COUNT (1u << WHEEL_SLOT_BITS)
+#define WHEEL_TICK_SHIFT  16 /* a tick is 65,536 ns */
+#define WHEEL_SLOT_BITS   6
+#define WHEEL_SLOT_COUNT  (1u << WHEEL_SLOT_BITS)
 #define WHEEL_LEVEL_COUNT 8 /* 48 bits of ticks: every time that fits 64 bits of nanoseconds */
-#define WHEEL_NEVER      UINT64_MAX
+#define WHEEL_NEVER       UINT64_MAX
 
 struct wheel_node { /* embed it in your object; zero it before first use */
     struct ring link;
-    uint64_t due_ns;                        /* absolute, loop clock */
-    void (*fire)(struct wheel_node *node);  /* called by wheel_run(), off the wheel already */
+    uint64_t due_ns;                       /* absolute, loop clock */
+    void (*fire)(struct wheel_node *node); /* called by wheel_run(), off the wheel already */
 };
 
 struct wheel {
@@ -36,8 +36,8 @@ struct wheel {
 void wheel_init(struct wheel *w, uint64_t now_ns);
 
 /*
- * Put node on the wheel, due at due_ns (absolute); a node that is on it moves.  A due_ns in the past
- * fires on the next run.  Borrowed: node must outlive its stay on the wheel.  Cost: O(1), no
+ * Put node on the wheel, due at due_ns (absolute); a node that is on it moves.  A due_ns in the
+ * past fires on the next run.  Borrowed: node must outlive its stay on the wheel.  Cost: O(1), no
  * allocation, cannot fail.
  */
 void wheel_add(struct wheel *w, struct wheel_node *node, uint64_t due_ns);

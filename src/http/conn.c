@@ -2,9 +2,9 @@
 /*
  * conn.c - an HTTP/1 connection: reads heads, has requests answered, sends what they said.
  *
- * The states are drawn in conn_impl.h.  step() does what the present state allows and is called until
- * nothing more can be done without the peer, the clock or a coroutine.  Responses to pipelined requests
- * gather in the output and leave in one send when the input is used up.
+ * The states are drawn in conn_impl.h.  step() does what the present state allows and is called
+ * until nothing more can be done without the peer, the clock or a coroutine.  Responses to
+ * pipelined requests gather in the output and leave in one send when the input is used up.
  */
 #include "http/conn_impl.h"
 
@@ -19,9 +19,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* ---- the clock ----------------------------------------------------------------------------------------- */
+/* ---- the clock ------------------------------------------------------------------- */
 
-/* Have the deadline ns from now.  A timer that is armed for earlier is left: it looks again then. */
+/*
+ * Have the deadline ns from now.  A timer that is armed for earlier is left: it looks again then.
+ */
 static void set_deadline(mtev_http_session_ctx *ctx, uint64_t ns)
 {
     ctx->deadline_ns = ctx->home->loop->now_ns + ns;
@@ -29,9 +31,12 @@ static void set_deadline(mtev_http_session_ctx *ctx, uint64_t ns)
         wheel_add(&ctx->home->loop->wheel, &ctx->timer, ctx->deadline_ns);
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------- */
 
-/* Free ctx, which is closed, unless somebody further down the stack or in the mail still looks at it. */
+/*
+ * Free ctx, which is closed, unless somebody further down the stack or in the mail still looks at
+ * it.
+ */
 static void conn_free(mtev_http_session_ctx *ctx)
 {
     if (!ctx->is_again_due && !ctx->is_running)
@@ -68,7 +73,7 @@ static void conn_close(mtev_http_session_ctx *ctx)
     conn_free(ctx);
 }
 
-/* ---- output --------------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------- */
 
 bool conn_may_block(mtev_http_session_ctx *ctx)
 {
@@ -121,7 +126,10 @@ int conn_send_all(mtev_http_session_ctx *ctx)
     return ctx->is_broken ? -EPIPE : 0;
 }
 
-/* ---- steps: each returns true if the next one may follow, false if there is nothing to do now -------- */
+/*
+ * ---- steps: each returns true if the next one may follow, false if there is nothing to do now
+ * ----
+ */
 
 /* The connection is over once its output is sent. */
 static bool write_and_close(mtev_http_session_ctx *ctx)
@@ -394,7 +402,7 @@ void http_request_done(mtev_http_session_ctx *ctx)
         run(ctx);
 }
 
-/* ---- what wakes it ---------------------------------------------------------------------------------------- */
+/* ---- what wakes it --------------------------------------------------------------- */
 
 static void on_ready(eventer_t e, uint32_t poll_bits)
 {
@@ -417,8 +425,9 @@ static void on_deadline(struct wheel_node *node)
     bool has_begun = ctx->state == CONN_READING && ctx->x != NULL;
     if (has_begun || ctx->state == CONN_WAITING) {
         ctx->x->request.head.version = 11;
-        if (refuse(ctx, 408, has_begun ? "the request head did not arrive in time"
-                                       : "the request body did not arrive in time"))
+        if (refuse(ctx, 408,
+                   has_begun ? "the request head did not arrive in time"
+                             : "the request body did not arrive in time"))
             run(ctx);
         return;
     }
@@ -460,7 +469,7 @@ mtev_acceptor_closure_t *http_session_acceptor(mtev_http_session_ctx *ctx)
     return ctx->acceptor;
 }
 
-/* ---- when the process ends ------------------------------------------------------------------------------- */
+/* ---- when the process ends ------------------------------------------------------- */
 
 /* In each loop: idle connections go, and the others after their response. */
 static void drain_home(void *arg)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn_impl.h - an HTTP/1 connection and the exchange (request and response) that is under way on it.
+ * conn_impl.h - an HTTP/1 connection, and the exchange (request and response) under way on it.
  *
- * A connection that idles is this small struct and a registered event.  When bytes arrive it takes an
- * exchange, with its buffers, from its loop's pool, and gives it back when it idles again.
+ * A connection that idles is this small struct and a registered event.  When bytes arrive it takes
+ * an exchange, with its buffers, from its loop's pool, and gives it back when it idles again.
  *
  *              bytes, no whole head          PENDING               mask
  *   READING <------------------.   .--> HANDLING    .--> WAITING --.
@@ -32,31 +32,37 @@
 #include "http/http1_parse.h"
 #include "http/uri.h"
 
-#define HTTP_HEAD_NS_MAX       (10 * CLOCK_NS_PER_S) /* from the first byte of a head to its last */
-#define HTTP_KEEPALIVE_NS_MAX  (75 * CLOCK_NS_PER_S) /* from a response to the next request */
-#define HTTP_BODY_NS_MAX       (30 * CLOCK_NS_PER_S) /* without a byte of the body */
-#define HTTP_WRITE_NS_MAX      (30 * CLOCK_NS_PER_S) /* without the peer taking a byte */
-#define HTTP_LINGER_NS_MAX     (2 * CLOCK_NS_PER_S)
-#define HTTP_LINGER_BYTES_MAX  ((uint64_t)1 << 20)
-#define HTTP_DRAIN_MS_MAX      700 /* for requests under way when the process ends */
-#define HTTP_IN_SIZE           ((size_t)16 * 1024) /* the input buffer of an exchange at first */
-#define HTTP_BODY_ROOM_MIN     ((size_t)4 * 1024)  /* of it behind a head, for the body */
-#define HTTP_OUT_HIGH          ((size_t)64 * 1024) /* pipelined responses are sent past this */
-#define HTTP_FLUSH_AT          ((size_t)32 * 1024) /* a body is sent past this */
-#define HTTP_RESPONSE_LEN_MAX  ((size_t)64 << 20)  /* of a response that waits in memory */
+#define HTTP_HEAD_NS_MAX             (10 * CLOCK_NS_PER_S) /* from a head's first byte on */
+#define HTTP_KEEPALIVE_NS_MAX        (75 * CLOCK_NS_PER_S) /* from a response to the next request */
+#define HTTP_BODY_NS_MAX             (30 * CLOCK_NS_PER_S) /* without a byte of the body */
+#define HTTP_WRITE_NS_MAX            (30 * CLOCK_NS_PER_S) /* without the peer taking a byte */
+#define HTTP_LINGER_NS_MAX           (2 * CLOCK_NS_PER_S)
+#define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 20)
+#define HTTP_DRAIN_MS_MAX            700 /* for requests under way when the process ends */
+#define HTTP_IN_SIZE                 ((size_t)16 * 1024) /* the input buffer at first */
+#define HTTP_BODY_ROOM_MIN           ((size_t)4 * 1024)  /* of it behind a head, for the body */
+#define HTTP_OUT_HIGH                ((size_t)64 * 1024) /* pipelined responses leave past this */
+#define HTTP_FLUSH_AT                ((size_t)32 * 1024) /* a body is sent past this */
+#define HTTP_RESPONSE_LEN_MAX        ((size_t)64 << 20)  /* of a response that waits in memory */
 #define HTTP_RESPONSE_FIELDS_LEN_MAX ((size_t)32 * 1024)
-#define HTTP_REASON_LEN_MAX    128
-#define HTTP_DATE_LEN          29 /* RFC 9110 section 5.6.7, IMF-fixdate */
-#define HTTP_KEPT_CAPACITY_MAX ((size_t)64 * 1024) /* of a buffer that goes back to the pool */
-#define HTTP_POOL_MAX          256                 /* exchanges kept by a loop */
-#define HTTP_STEPS_MAX         64 /* in one turn, before others have theirs */
+#define HTTP_REASON_LEN_MAX          128
+#define HTTP_DATE_LEN                29                  /* RFC 9110 section 5.6.7, IMF-fixdate */
+#define HTTP_KEPT_CAPACITY_MAX       ((size_t)64 * 1024) /* of a buffer back in the pool */
+#define HTTP_POOL_MAX                256                 /* exchanges kept by a loop */
+#define HTTP_STEPS_MAX               64 /* in one turn, before others have theirs */
 
-enum conn_state { CONN_READING = 1, CONN_HANDLING, CONN_WAITING, CONN_WRITING, CONN_LINGERING };
+enum conn_state {
+    CONN_READING = 1,
+    CONN_HANDLING,
+    CONN_WAITING,
+    CONN_WRITING,
+    CONN_LINGERING
+};
 
 struct mtev_http_request {
     struct http1_head head;
     struct http1_field fields[HTTP1_FIELDS_MAX];
-    char *base; /* where the head's spans start, in the exchange's input */
+    char *base;        /* where the head's spans start, in the exchange's input */
     const char *path;  /* decoded, NUL-terminated */
     const char *query; /* as sent, NUL-terminated; NULL: none */
     const char *method;
@@ -83,12 +89,12 @@ struct http_response {
     struct buf fields; /* lines "Name: value\r\n" */
     struct buf body;   /* not yet in out */
     uint32_t options;
-    bool has_length;   /* the handler set Content-Length */
-    bool is_started;   /* the head is in out */
-    bool is_chunked;   /* once started */
-    bool has_ended;    /* no more is appended */
-    bool is_composed;  /* ended, and all of it in out */
-    bool must_close;   /* after it */
+    bool has_length;      /* the handler set Content-Length */
+    bool is_started;      /* the head is in out */
+    bool is_chunked;      /* once started */
+    bool has_ended;       /* no more is appended */
+    bool is_composed;     /* ended, and all of it in out */
+    bool must_close;      /* after it */
     uint64_t length_left; /* of the announced Content-Length, once started */
 };
 
@@ -108,7 +114,7 @@ struct http_exchange {
 struct http_home;
 
 struct mtev_http_session_ctx { /* a connection */
-    eventer_t e; /* owned */
+    eventer_t e;               /* owned */
     struct http_home *home;
     struct http_exchange *x; /* NULL: idle */
     http_dispatch_func dispatch;
@@ -119,8 +125,8 @@ struct mtev_http_session_ctx { /* a connection */
     struct mail again; /* another turn */
     uint64_t lingered; /* bytes */
     uint8_t state;
-    bool is_broken;     /* the peer is gone; nothing more can be sent */
-    bool is_again_due;  /* again is under way: the struct must stay */
+    bool is_broken;    /* the peer is gone; nothing more can be sent */
+    bool is_again_due; /* again is under way: the struct must stay */
     bool is_closed;
     bool is_dispatching; /* the dispatcher is on this stack */
     bool is_running;     /* run() is on this stack: the struct must stay */
@@ -137,7 +143,7 @@ struct http_home { /* of a loop */
     char date[HTTP_DATE_LEN + 1]; /* for date_s */
 };
 
-/* ---- exchange.c: memory --- */
+/* ---- exchange.c: memory ---------------------------------------------------------- */
 
 /* The loop's part, made on first use; NULL: no memory. */
 struct http_home *http_home_self(void);
@@ -151,7 +157,7 @@ void exchange_reset(struct http_exchange *x);
 /* The value of Date for this turn (borrowed). */
 const char *http_date(struct http_home *home);
 
-/* ---- request.c --- */
+/* ---- request.c ------------------------------------------------------------------- */
 
 /* The head that was just parsed becomes the request of ctx.  0, or the status to answer. */
 int request_begin(mtev_http_session_ctx *ctx);
@@ -159,14 +165,14 @@ int request_begin(mtev_http_session_ctx *ctx);
 /* Drop what has come of the body; true if that was all of it. */
 bool request_skip_body(mtev_http_session_ctx *ctx);
 
-/* ---- response.c --- */
+/* ---- response.c ------------------------------------------------------------------ */
 
 void response_init(struct http_response *res);
 
 /* Move what the response has into out.  0 or -ENOMEM, -ENOSPC: then it cannot be sent. */
 int response_compose(mtev_http_session_ctx *ctx);
 
-/* ---- conn.c --- */
+/* ---- conn.c ---------------------------------------------------------------------- */
 
 /* Send what is in out: 0 when all is sent, -EAGAIN, or another -errno when the peer is gone. */
 int conn_send(mtev_http_session_ctx *ctx);

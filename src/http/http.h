@@ -18,17 +18,20 @@
 /* or an event mask: call the dispatcher again when the connection is ready for that. */
 
 /*
- * A dispatcher: answers the request of ctx.  Called on the loop's own stack when the head is complete,
- * and again when it asked for that.
+ * A dispatcher: answers the request of ctx.  Called on the loop's own stack when the head is
+ * complete, and again when it asked for that.
  */
 typedef int (*http_dispatch_func)(mtev_http_session_ctx *ctx);
 
-/* Make "name" a <listener type="..."> that speaks HTTP and gives each request to dispatch. 0 or -errno. */
+/*
+ * Make "name" a <listener type="..."> that speaks HTTP and gives each request to dispatch. 0 or
+ * -errno.
+ */
 int http_register_listener(const char *name, http_dispatch_func dispatch);
 
 /*
- * The request of ctx, which was PENDING, is over: like HTTP_DISPATCH_DONE, said later.  On the loop's own
- * stack only (see coro_start_then() in coro/coro.h).  ctx may be gone when this returns.
+ * The request of ctx, which was PENDING, is over: like HTTP_DISPATCH_DONE, said later.  On the
+ * loop's own stack only (see coro_start_then() in coro/coro.h).  ctx may be gone when this returns.
  */
 void http_request_done(mtev_http_session_ctx *ctx);
 
@@ -36,13 +39,16 @@ void http_request_done(mtev_http_session_ctx *ctx);
 void *http_request_alloc(mtev_http_session_ctx *ctx, size_t size);
 
 /*
- * What the dispatcher keeps for the present request; NULL at its start.  at_end(state) is called once
- * when the request is over, however it came to that (NULL: nothing).
+ * What the dispatcher keeps for the present request; NULL at its start.  at_end(state) is called
+ * once when the request is over, however it came to that (NULL: nothing).
  */
 void *http_request_state(mtev_http_session_ctx *ctx);
 void http_request_set_state(mtev_http_session_ctx *ctx, void *state, void (*at_end)(void *state));
 
-/* Let the whole body be what mtev_http_request_get_upload() gives (borrowed until the request is over). */
+/*
+ * Let the whole body be what mtev_http_request_get_upload() gives (borrowed until the request is
+ * over).
+ */
 void http_request_set_upload(mtev_http_session_ctx *ctx, const void *bytes, size_t len);
 
 /*

@@ -48,7 +48,8 @@ static bool next_element(struct text *rest, struct text *out)
     return true;
 }
 
-/* An IPv6 address without its brackets, RFC 3986 section 3.2.2; a future version is none we know.
+/*
+ * An IPv6 address without its brackets, RFC 3986 section 3.2.2; a future version is none we know.
  */
 static bool is_ipv6(struct text text)
 {

@@ -13,11 +13,11 @@
 #include <string.h>
 #include <strings.h>
 
-/* ---- beginning -------------------------------------------------------------------------------------- */
+/* ---- beginning ------------------------------------------------------------------- */
 
 /*
- * Make room behind the head for the body, by moving the head to the front or by a larger buffer.  From here
- * on the buffer stays where it is until the request is over: texts point into it.
+ * Make room behind the head for the body, by moving the head to the front or by a larger buffer.
+ * From here on the buffer stays where it is until the request is over: texts point into it.
  */
 static int make_room(struct http_exchange *x)
 {
@@ -30,7 +30,9 @@ static int make_room(struct http_exchange *x)
     return wanted <= x->in.capacity ? 0 : buf_reserve(&x->in, wanted - x->in.len);
 }
 
-/* End the text of a span where it stands: what follows it in the head was parsed and is not needed. */
+/*
+ * End the text of a span where it stands: what follows it in the head was parsed and is not needed.
+ */
 static char *terminate(struct mtev_http_request *req, struct http1_span span)
 {
     req->base[span.offset + span.len] = '\0';
@@ -89,7 +91,7 @@ int request_begin(mtev_http_session_ctx *ctx)
     return status;
 }
 
-/* ---- the head ------------------------------------------------------------------------------------------ */
+/* ---- the head -------------------------------------------------------------------- */
 
 mtev_http_request *mtev_http_session_request(mtev_http_session_ctx *ctx)
 {
@@ -168,8 +170,7 @@ const char *mtev_http_request_header(mtev_http_request *req, const char *name)
     size_t len = strlen(name);
     for (uint32_t i = 0; i < req->head.fields_count; i++) {
         const struct http1_field *field = &req->fields[i];
-        if (field->name.len == len &&
-            strncasecmp(req->base + field->name.offset, name, len) == 0)
+        if (field->name.len == len && strncasecmp(req->base + field->name.offset, name, len) == 0)
             return terminate(req, field->value);
     }
     return NULL;
@@ -234,7 +235,7 @@ void http_request_set_state(mtev_http_session_ctx *ctx, void *state, void (*at_e
     ctx->x->request.at_end = at_end;
 }
 
-/* ---- the body ------------------------------------------------------------------------------------------- */
+/* ---- the body -------------------------------------------------------------------- */
 
 static int fail(int err)
 {
@@ -249,8 +250,8 @@ static int errno_of(int status)
 }
 
 /*
- * Decode at most len bytes of content from what is in the buffer, to buffer (NULL: dropped).  Returns
- * how many; 0 with nothing decoded: the body is complete, wrong, or the buffer is empty.
+ * Decode at most len bytes of content from what is in the buffer, to buffer (NULL: dropped).
+ * Returns how many; 0 with nothing decoded: the body is complete, wrong, or the buffer is empty.
  */
 static size_t decode(struct http_exchange *x, char *buffer, size_t len)
 {
@@ -258,8 +259,8 @@ static size_t decode(struct http_exchange *x, char *buffer, size_t len)
     while (!req->is_body_complete && req->body_status == 0 && x->body_at < x->in.len) {
         size_t avail = x->in.len - x->body_at, consumed, data_len;
         const char *data;
-        int rv = http1_body_decode(&req->body, x->in.bytes + x->body_at,
-                                   avail < len ? avail : len, &consumed, &data, &data_len);
+        int rv = http1_body_decode(&req->body, x->in.bytes + x->body_at, avail < len ? avail : len,
+                                   &consumed, &data, &data_len);
         x->body_at += consumed;
         if (rv == 1)
             req->is_body_complete = true;
@@ -311,8 +312,8 @@ static int read_more(mtev_http_session_ctx *ctx, int *mask)
     return rv;
 }
 
-int mtev_http_session_req_consume(mtev_http_session_ctx *ctx, void *buffer, size_t len,
-                                  size_t size, int *mask)
+int mtev_http_session_req_consume(mtev_http_session_ctx *ctx, void *buffer, size_t len, size_t size,
+                                  int *mask)
 {
     struct http_exchange *x = ctx->x;
     struct mtev_http_request *req = &x->request;

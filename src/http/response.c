@@ -2,8 +2,9 @@
 /*
  * response.c - what a handler says, and how it becomes bytes.
  *
- * The body gathers in memory.  When the response ends before any of it was sent, its length is known and
- * goes into Content-Length; otherwise the body leaves in chunks, or ends with the connection.
+ * The body gathers in memory.  When the response ends before any of it was sent, its length is
+ * known and goes into Content-Length; otherwise the body leaves in chunks, or ends with the
+ * connection.
  */
 #include "http/conn_impl.h"
 
@@ -29,7 +30,7 @@ void response_init(struct http_response *res)
     res->has_ended = res->is_composed = res->must_close = false;
 }
 
-/* ---- setting ---------------------------------------------------------------------------------------- */
+/* ---- setting --------------------------------------------------------------------- */
 
 static bool is_text(const char *text)
 {
@@ -41,8 +42,7 @@ static bool is_text(const char *text)
     return true;
 }
 
-mtev_boolean mtev_http_response_status_set(mtev_http_session_ctx *ctx, int code,
-                                           const char *reason)
+mtev_boolean mtev_http_response_status_set(mtev_http_session_ctx *ctx, int code, const char *reason)
 {
     struct http_response *res = &ctx->x->response;
     if (code < 100 || code > 999 || reason == NULL || !is_text(reason) ||
@@ -106,8 +106,8 @@ static bool is_named(const char *name, size_t len, const char *known, size_t kno
 #define IS_NAMED(name, len, literal) is_named((name), (len), (literal), sizeof(literal) - 1)
 
 /*
- * Set a field, or take what it says where the field itself is ours to send: the handler may ask for the
- * connection's end, and may know the length.
+ * Set a field, or take what it says where the field itself is ours to send: the handler may ask for
+ * the connection's end, and may know the length.
  */
 static bool take_field(struct http_response *res, const char *name, size_t len, const char *value)
 {
@@ -157,7 +157,7 @@ mtev_boolean mtev_http_response_option_set(mtev_http_session_ctx *ctx, uint32_t 
     return ok ? mtev_true : mtev_false;
 }
 
-/* ---- appending ---------------------------------------------------------------------------------------- */
+/* ---- appending ------------------------------------------------------------------- */
 
 /* Send what has gathered if it is much, where that is possible; false if the peer is gone. */
 static bool flush_if_much(mtev_http_session_ctx *ctx)
@@ -195,13 +195,12 @@ mtev_boolean mtev_http_response_vappend(mtev_http_session_ctx *ctx, const char *
 {
     struct http_response *res = &ctx->x->response;
     spinlock_lock(&res->lock);
-    bool ok =
-        !res->has_ended && !ctx->is_broken && buf_vappendf(&res->body, format, args) == 0;
+    bool ok = !res->has_ended && !ctx->is_broken && buf_vappendf(&res->body, format, args) == 0;
     spinlock_unlock(&res->lock);
     return ok && flush_if_much(ctx) ? mtev_true : mtev_false;
 }
 
-/* ---- composing ------------------------------------------------------------------------------------------ */
+/* ---- composing ------------------------------------------------------------------- */
 
 static bool has_no_body(const struct http_response *res)
 {
@@ -336,7 +335,7 @@ int response_compose(mtev_http_session_ctx *ctx)
     return err;
 }
 
-/* ---- sending -------------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------- */
 
 mtev_boolean mtev_http_response_flush(mtev_http_session_ctx *ctx, mtev_boolean final)
 {

@@ -126,7 +126,9 @@ void jobq_submit(struct jobq *q, struct jobq_job *job)
     queue_put(&q->pending, &job->node);
     q->counts.backlog++;
     bool wake = q->idle > 0;
-    /* A signalled thread stays counted as idle until it runs, so compare with all that is pending. */
+    /*
+     * A signalled thread stays counted as idle until it runs, so compare with all that is pending.
+     */
     if (q->counts.backlog > q->idle && q->counts.threads < q->threads_max)
         (void)add_thread(q);
     pthread_mutex_unlock(&q->lock);

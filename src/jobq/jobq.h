@@ -2,8 +2,8 @@
 /*
  * jobq.h - a bare pool of threads for work that blocks.
  *
- * Layer: jobq (uses base).  Knows no event: a job is a function pointer, and whoever submits it hands
- * over memory for it.  Jobs of a queue start in the order in which they were submitted.
+ * Layer: jobq (uses base).  Knows no event: a job is a function pointer, and whoever submits it
+ * hands over memory for it.  Jobs of a queue start in the order in which they were submitted.
  */
 #ifndef EVENTER_JOBQ_JOBQ_H
 #define EVENTER_JOBQ_JOBQ_H
@@ -31,9 +31,10 @@ struct jobq_counts {
 };
 
 /*
- * Make a queue with one thread, which more join up to threads_max (1 to JOBQ_THREADS_MAX) as jobs find
- * no idle one.  name (NUL-terminated, copied) becomes the threads' name, "q:NAME", cut to 15 bytes.
- * Gives the queue in *out; the caller owns it.  Returns 0, -EINVAL, -ENOMEM or -EAGAIN (no thread).
+ * Make a queue with one thread, which more join up to threads_max (1 to JOBQ_THREADS_MAX) as jobs
+ * find no idle one.  name (NUL-terminated, copied) becomes the threads' name, "q:NAME", cut to 15
+ * bytes. Gives the queue in *out; the caller owns it.  Returns 0, -EINVAL, -ENOMEM or -EAGAIN (no
+ * thread).
  */
 int jobq_new(const char *name, size_t threads_max, struct jobq **out);
 
@@ -42,8 +43,8 @@ void jobq_free(struct jobq *q);
 
 /*
  * Submit job (borrowed until run() is called).  Any thread; also from a job.  Never fails: where no
- * further thread can be had, the job waits for one of those there are.  Cost: one lock, and a wake-up
- * only when a thread is idle.
+ * further thread can be had, the job waits for one of those there are.  Cost: one lock, and a
+ * wake-up only when a thread is idle.
  */
 void jobq_submit(struct jobq *q, struct jobq_job *job);
 

@@ -7,8 +7,8 @@
 #ifndef EVENTER_LISTENER_ACCEPTOR_H
 #define EVENTER_LISTENER_ACCEPTOR_H
 
-#include "listener/address.h"
 #include "eventer/loop.h"
+#include "listener/address.h"
 
 #include <mtev_listener.h>
 
@@ -28,7 +28,7 @@ struct mtev_acceptor_closure {
 /* What a type does with a connection; kept for good. */
 struct listener_type {
     struct listener_type *next;
-    char *name;             /* owned */
+    char *name;              /* owned */
     void (*coroutine)(void); /* one of these three is set */
     eventer_func_t callback;
     void (*accepted)(eventer_t e, void *context);
@@ -36,8 +36,8 @@ struct listener_type {
 };
 
 /*
- * Give the accepted fd (taken; non-blocking) to its type in loop, from any loop.  Returns 0, or -ENOMEM
- * with the fd still the caller's.
+ * Give the accepted fd (taken; non-blocking) to its type in loop, from any loop.  Returns 0, or
+ * -ENOMEM with the fd still the caller's.
  */
 int acceptor_hand_over(const struct listener_type *type, struct loop *loop, int fd,
                        const struct sockaddr_storage *remote, socklen_t remote_len);

@@ -26,8 +26,8 @@ struct address {
 };
 
 /*
- * Read text: "*" or "inet:*" (every IPv4 address), "inet6:*" (every IPv6 address), an address of either
- * kind, or the absolute path of a unix socket; port in host order (not used for a path).
+ * Read text: "*" or "inet:*" (every IPv4 address), "inet6:*" (every IPv6 address), an address of
+ * either kind, or the absolute path of a unix socket; port in host order (not used for a path).
  * Returns 0, or -EINVAL, or -ENAMETOOLONG for a path.
  */
 int address_parse(const char *text, uint16_t port, struct address *out);

@@ -21,7 +21,7 @@ static struct listen_socket *sockets; /* in the reverse order of the configurati
 static bool has_hooks, has_started;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all above */
 
-/* ---- types ---------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------- */
 
 static struct listener_type *find_type(const char *name)
 {
@@ -77,16 +77,14 @@ void mtev_listener_register_aco_function(const char *name, void (*func)(void))
 static int resolve_type(const char *name, const struct listener_type **out)
 {
     eventer_func_t callback = eventer_callback_for_name(name);
-    int err = callback == NULL
-                  ? 0
-                  : add_type(name, &(struct listener_type){.callback = callback});
+    int err = callback == NULL ? 0 : add_type(name, &(struct listener_type){.callback = callback});
     if (err == -ENOMEM)
         return err;
     pthread_mutex_lock(&lock);
     struct listener_type *type = find_type(name);
     if (type != NULL && callback != NULL && type->callback == NULL)
-        *type = (struct listener_type){
-            .next = type->next, .name = type->name, .callback = callback};
+        *type =
+            (struct listener_type){.next = type->next, .name = type->name, .callback = callback};
     pthread_mutex_unlock(&lock);
     if (type == NULL)
         return -ENOENT;
@@ -94,7 +92,7 @@ static int resolve_type(const char *name, const struct listener_type **out)
     return 0;
 }
 
-/* ---- a stanza -------------------------------------------------------------------------------------- */
+/* ---- a stanza -------------------------------------------------------------------- */
 
 #define INHERITED(name) "ancestor-or-self::node()/@" name
 
@@ -210,7 +208,7 @@ static int open_stanza(mtev_conf_section_t section)
     return start ? listen_socket_start(s) : 0;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------ */
+/* ---- all of them ----------------------------------------------------------------- */
 
 static void start_all(void)
 {

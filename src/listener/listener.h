@@ -12,15 +12,15 @@
 #include <stdbool.h>
 
 /*
- * Make "name" a type whose connections are given to accepted, in their loop and on its own stack, as
- * events that are not registered (taken).  context is handed on.  Returns 0, -EEXIST or -ENOMEM.
+ * Make "name" a type whose connections are given to accepted, in their loop and on its own stack,
+ * as events that are not registered (taken).  context is handed on.  Returns 0, -EEXIST or -ENOMEM.
  */
 int listener_register_type(const char *name, void (*accepted)(eventer_t e, void *context),
                            void *context);
 
 /*
- * As mtev_listener_init().  strict: the first fault is logged and returned (-EINVAL for a wrong stanza,
- * what bind(2) said otherwise), and nothing stays bound.  Else returns 0.
+ * As mtev_listener_init().  strict: the first fault is logged and returned (-EINVAL for a wrong
+ * stanza, what bind(2) said otherwise), and nothing stays bound.  Else returns 0.
  */
 int listener_init(const char *toplevel, bool strict);
 

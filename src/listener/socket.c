@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAUSE_US         100000
+#define PAUSE_US           100000
 #define COMPLAINT_EVERY_NS CLOCK_NS_PER_S
 
-/* ---- binding -------------------------------------------------------------------------------------- */
+/* ---- binding --------------------------------------------------------------------- */
 
 /* Remove the unix socket at a's path if nobody answers there. */
 static void remove_dead(const struct address *a)
@@ -69,7 +69,7 @@ int listen_socket_bind(struct listen_socket *s, int backlog, bool no_delay)
     return 0;
 }
 
-/* ---- accepting ------------------------------------------------------------------------------------- */
+/* ---- accepting ------------------------------------------------------------------- */
 
 static int resume(eventer_t timer, int mask, void *closure, struct timeval *now)
 {

@@ -11,7 +11,7 @@
 #include "listener/acceptor.h"
 #include "listener/address.h"
 
-#define SOCKET_BACKLOG_DEFAULT 512
+#define SOCKET_BACKLOG_DEFAULT  512
 #define SOCKET_ACCEPT_BURST_MAX 64 /* connections taken in one callback */
 
 struct listen_socket {
@@ -21,14 +21,14 @@ struct listen_socket {
     struct eventer_pool *pool; /* whose loops serve */
     bool fans_out;             /* in turn over all of them; else the accepting loop serves */
     int fd;
-    eventer_t e;               /* shared with the eventer while it is registered */
+    eventer_t e; /* shared with the eventer while it is registered */
     uint64_t last_complaint_ns;
     char text[ADDRESS_TEXT_MAX];
 };
 
 /*
- * Bind and listen.  A unix socket that nobody answers at is removed first.  no_delay: TCP_NODELAY on
- * every connection.  Returns 0 or -errno.
+ * Bind and listen.  A unix socket that nobody answers at is removed first.  no_delay: TCP_NODELAY
+ * on every connection.  Returns 0 or -errno.
  */
 int listen_socket_bind(struct listen_socket *s, int backlog, bool no_delay);
 

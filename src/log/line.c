@@ -138,7 +138,8 @@ int mtev_log(mtev_log_stream_t ls, const struct timeval *when, const char *file,
     return result;
 }
 
-/* The last words of a process: on standard error if ls does not take them, so that they are seen.
+/*
+ * The last words of a process: on standard error if ls does not take them, so that they are seen.
  */
 static __attribute__((format(printf, 4, 0))) void say_last(mtev_log_stream_t ls, const char *kind,
                                                            struct line *line, const char *format,

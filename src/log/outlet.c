@@ -129,7 +129,8 @@ uint64_t outlet_lost(struct outlet *o)
     return lost;
 }
 
-/* Write into notice what has to be said before the next line.  Returns its length, 0 for nothing.
+/*
+ * Write into notice what has to be said before the next line.  Returns its length, 0 for nothing.
  */
 static size_t say_lost(const struct outlet *o, char notice[static NOTICE_SIZE])
 {

@@ -52,7 +52,8 @@ extern const struct outlet_ops outlet_descriptor; /* borrows fd, for as long as 
  */
 int outlet_open(struct outlet *o, const struct outlet_ops *ops, const char *path, int fd);
 
-/* Open a file anew; nothing to do for a descriptor.  0, or -errno and it goes on with the old one.
+/*
+ * Open a file anew; nothing to do for a descriptor.  0, or -errno and it goes on with the old one.
  */
 int outlet_reopen(struct outlet *o);
 

@@ -27,8 +27,7 @@ enum command { /* what the arguments ask for */
     COMMAND_SERVE
 };
 
-/* ---- arguments
- * ----------------------------------------------------------------------------------- */
+/* ---- arguments ------------------------------------------------------------------- */
 
 /* Print what is wrong with the arguments, and the usage, in one line. */
 static enum command complain(const char *name, const char *what, int option)
@@ -76,8 +75,7 @@ static void print_help(const char *name)
            name);
 }
 
-/* ---- serving
- * ------------------------------------------------------------------------------------- */
+/* ---- serving --------------------------------------------------------------------- */
 
 static int configure(struct start *start, const struct eventer_run_options *options)
 {

@@ -12,7 +12,8 @@
 #ifndef EVENTER_MAIN_SIGNALS_H
 #define EVENTER_MAIN_SIGNALS_H
 
-/* Handle them, from now on.  Once, before the eventer's loops let traffic in.  Returns 0 or -errno.
+/*
+ * Handle them, from now on.  Once, before the eventer's loops let traffic in.  Returns 0 or -errno.
  */
 int signals_begin(void);
 

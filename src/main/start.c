@@ -23,8 +23,7 @@ static size_t switch_count;
 
 static int lock_fd = -1; /* held until the process ends */
 
-/* ---- logs ---------------------------------------------------------------------------------------
- */
+/* ---- logs ------------------------------------------------------------------------ */
 
 static void add_switch(const char *call, const char *name, bool on)
 {
@@ -71,8 +70,7 @@ static int set_up_logs(bool debug)
     return 0;
 }
 
-/* ---- the eventer
- * --------------------------------------------------------------------------------- */
+/* ---- the eventer ----------------------------------------------------------------- */
 
 static int set_property(void *closure, const char *key, const char *value, long line)
 {
@@ -114,8 +112,7 @@ static int set_up_eventer(void)
     return err;
 }
 
-/* ---- all of it
- * ----------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------- */
 
 static int check_root(const char *app_name)
 {

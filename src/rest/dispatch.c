@@ -47,8 +47,7 @@ static void complain(struct mtev_rest_mountpoint *rule, unsigned complaint, cons
               rule->expression, what);
 }
 
-/* ---- the end
- * -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------- */
 
 static void on_over(void *state)
 {
@@ -82,8 +81,7 @@ static void settle(struct rest_request *req)
     http_respond_simply(ctx, 500, "the handler did not answer");
 }
 
-/* ---- the handler
- * ---------------------------------------------------------------------------------- */
+/* ---- the handler ----------------------------------------------------------------- */
 
 /* Call what is to be called.  Returns the mask to be called again for; 0: that is all. */
 static int call(struct rest_request *req)
@@ -147,8 +145,7 @@ static int start_coroutine(struct rest_request *req)
     return HTTP_DISPATCH_DONE;
 }
 
-/* ---- the rule
- * ------------------------------------------------------------------------------------- */
+/* ---- the rule -------------------------------------------------------------------- */
 
 /* Answer with the methods that are there: 200, or 405 for one that is not. */
 static int answer_allow(mtev_http_session_ctx *ctx, int status, const struct rules_place *place,

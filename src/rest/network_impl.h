@@ -23,7 +23,8 @@ struct network {
  */
 int network_parse(const char *text, struct network *out);
 
-/* True if the address is in the block.  One of IPv4 in the shape of IPv6 (::ffff:a.b.c.d) is IPv4.
+/*
+ * True if the address is in the block.  One of IPv4 in the shape of IPv6 (::ffff:a.b.c.d) is IPv4.
  */
 bool network_contains(const struct network *network, const struct sockaddr *address);
 

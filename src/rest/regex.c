@@ -197,6 +197,6 @@ struct regex_span regex_span(const struct regex_match *match, const char *text, 
     size_t end = offsets[2 * group + 1];
     if (start == PCRE2_UNSET)
         return (struct regex_span){NULL, 0};
-    /* With \K inside a lookahead a group may start behind its end. */
+    /* Before PCRE2 10.38 a \K in a lookahead could make a group start behind its end. */
     return (struct regex_span){text + start, end > start ? end - start : 0};
 }

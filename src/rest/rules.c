@@ -63,8 +63,7 @@ void rules_fini(struct rules *rules)
     pthread_mutex_destroy(&rules->lock);
 }
 
-/* ---- adding -----------------------------------------------------------------------------------
- */
+/* ---- adding ---------------------------------------------------------------------- */
 
 static int check(const char *method, const char *base, char reason[static REGEX_REASON_SIZE])
 {
@@ -180,8 +179,7 @@ int rules_add(struct rules *rules, const char *const keys[static 3],
     return 0;
 }
 
-/* ---- finding ----------------------------------------------------------------------------------
- */
+/* ---- finding --------------------------------------------------------------------- */
 
 int rules_locate(const struct rules *rules, const char *path, size_t len, struct rules_place *out)
 {

@@ -78,7 +78,8 @@ int rules_add(struct rules *rules, const char *const keys[static 3],
               const struct mtev_rest_mountpoint *like, char reason[static REGEX_REASON_SIZE],
               struct mtev_rest_mountpoint **out);
 
-/* Find the longest base of the len bytes at path.  Returns 0, or -ENOENT.  Cost: O(RULES_BASE_MAX).
+/*
+ * Find the longest base of the len bytes at path.  Returns 0, or -ENOENT.  Cost: O(RULES_BASE_MAX).
  */
 int rules_locate(const struct rules *rules, const char *path, size_t len, struct rules_place *out);
 

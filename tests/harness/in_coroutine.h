@@ -11,7 +11,7 @@ static inline void coroutine_run_errand(void)
 {
     struct errand *errand = eventer_aco_arg();
     errand->fn(errand->closure);
-    sem_post(&errand->done);
+    tally_raise(&errand->done);
 }
 
 static inline void errand_start(struct mail *mail, struct loop *loop)
@@ -24,8 +24,8 @@ static inline void errand_start(struct mail *mail, struct loop *loop)
 static inline void coroutine_post(struct errand *errand, uint32_t index, void (*fn)(void *closure),
                                   void *closure)
 {
-    *errand = (struct errand){.mail.run = errand_start, .fn = fn, .closure = closure};
-    sem_init(&errand->done, 0, 0);
+    *errand =
+        (struct errand){.mail.run = errand_start, .fn = fn, .closure = closure, .done = TALLY_NONE};
     loop_post(loop_at(index), &errand->mail);
 }
 

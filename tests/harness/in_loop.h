@@ -18,13 +18,12 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- noting failures ---- */
+/* ---- noting failures ------------------------------------------------------------- */
 
 static pthread_mutex_t check_lock = PTHREAD_MUTEX_INITIALIZER;
 static char check_text[2048]; /* what failed since the last test; empty: nothing */
@@ -63,9 +62,10 @@ static inline void assert_checks(void)
         fail_msg("%s", text);
 }
 
-/* ---- loops ---- */
+/* ---- loops ----------------------------------------------------------------------- */
 
-/* Start count loops; a program that cannot is ended.  ACO_STACKS in the environment: see props.h.
+/*
+ * Start count loops; a program that cannot is ended.  ACO_STACKS in the environment: see props.h.
  */
 static inline void start_loops(unsigned count)
 {
@@ -85,17 +85,44 @@ static inline struct loop *loop_at(uint32_t index)
     return eventer_pool("default")->loops[index];
 }
 
-static inline void wait_for(sem_t *done)
+/*
+ * A count that one thread raises and another waits for.  Unlike a sem_t it may be gone as soon as
+ * the one who waited has seen it raised: the raiser is then done with it.
+ */
+struct tally {
+    pthread_mutex_t lock;
+    pthread_cond_t raised;
+    unsigned count;
+};
+
+#define TALLY_NONE                                                                                 \
+    {                                                                                              \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0                                     \
+    }
+
+static inline void tally_raise(struct tally *tally)
 {
-    while (sem_wait(done) != 0)
-        ; /* EINTR */
+    pthread_mutex_lock(&tally->lock);
+    tally->count++;
+    pthread_cond_signal(&tally->raised);
+    pthread_mutex_unlock(&tally->lock);
+}
+
+/* Wait until it was raised once more than it was waited for. */
+static inline void tally_wait(struct tally *tally)
+{
+    pthread_mutex_lock(&tally->lock);
+    while (tally->count == 0)
+        pthread_cond_wait(&tally->raised, &tally->lock);
+    tally->count--;
+    pthread_mutex_unlock(&tally->lock);
 }
 
 struct errand {
     struct mail mail;
     void (*fn)(void *closure);
     void *closure;
-    sem_t done;
+    struct tally done;
 };
 
 static inline void errand_run(struct mail *mail, struct loop *loop)
@@ -103,22 +130,21 @@ static inline void errand_run(struct mail *mail, struct loop *loop)
     struct errand *errand = list_entry(mail, struct errand, mail);
     (void)loop;
     errand->fn(errand->closure);
-    sem_post(&errand->done);
+    tally_raise(&errand->done);
 }
 
 /* Post fn(closure) to loop index; end with errand_wait().  The caller keeps errand until then. */
 static inline void errand_post(struct errand *errand, uint32_t index, void (*fn)(void *closure),
                                void *closure)
 {
-    *errand = (struct errand){.mail.run = errand_run, .fn = fn, .closure = closure};
-    sem_init(&errand->done, 0, 0);
+    *errand =
+        (struct errand){.mail.run = errand_run, .fn = fn, .closure = closure, .done = TALLY_NONE};
     loop_post(loop_at(index), &errand->mail);
 }
 
 static inline void errand_wait(struct errand *errand)
 {
-    wait_for(&errand->done);
-    sem_destroy(&errand->done);
+    tally_wait(&errand->done);
 }
 
 /* Run fn(closure) in loop index and wait until it has returned. */

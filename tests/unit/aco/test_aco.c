@@ -40,7 +40,7 @@ static aco_t *make(aco_cofuncp_t fp, void *arg)
     return co;
 }
 
-/* ---- one at a time ---- */
+/* ---- one at a time --------------------------------------------------------------- */
 
 struct trace {
     int steps;
@@ -127,7 +127,7 @@ static void a_parked_coroutine_can_be_destroyed(void **state)
     aco_destroy(NULL);
 }
 
-/* ---- the stack and the save area ---- */
+/* ---- the stack and the save area ------------------------------------------------- */
 
 static void an_owner_stays_in_place_while_nobody_needs_its_stack(void **state)
 {
@@ -241,7 +241,7 @@ static void without_memory_a_larger_area_than_needed_still_serves(void **state)
     aco_destroy(other);
 }
 
-/* ---- many, against a model ---- */
+/* ---- many, against a model ------------------------------------------------------- */
 
 #define WORKER_COUNT      100
 #define WORKER_STEPS_MAX  40
@@ -324,7 +324,7 @@ static void locals_survive_in_any_order_on_any_number_of_stacks(void **state)
         run_workers(stack_count, 20260101 + stack_count);
 }
 
-/* ---- slots ---- */
+/* ---- slots ----------------------------------------------------------------------- */
 
 static void each_coroutine_has_its_own_slots(void **state)
 {
@@ -368,7 +368,7 @@ static void slots_end_at_their_limit(void **state)
     assert_dies(use_a_slot_past_the_last, SIGABRT, "no such slot");
 }
 
-/* ---- what is refused ---- */
+/* ---- what is refused ------------------------------------------------------------- */
 
 static void create_and_destroy(void *closure)
 {

@@ -78,7 +78,7 @@ static int end(void **state)
     return 0;
 }
 
-/* ---- readiness and interest ---- */
+/* ---- readiness and interest ------------------------------------------------------ */
 
 static void a_callback_runs_once_for_each_time_its_fd_is_ready(void **state)
 {
@@ -163,7 +163,7 @@ static void urgent_data_counts_as_readable(void **state)
     probe_close(&probe);
 }
 
-/* ---- the end ---- */
+/* ---- the end --------------------------------------------------------------------- */
 
 static int remove_and_end(eventer_t e, int mask, void *closure, struct timeval *now)
 {
@@ -232,7 +232,7 @@ static void a_forgotten_remove_is_logged_and_done(void **state)
     close(probe.fds[1]);
 }
 
-/* ---- one event for an fd ---- */
+/* ---- one event for an fd --------------------------------------------------------- */
 
 static void a_second_event_for_an_fd_is_logged_and_the_first_goes_on(void **state)
 {
@@ -316,7 +316,7 @@ static void without_memory_for_its_slot_an_event_gets_exception(void **state)
     eventer_free(probe.e);
     probe.e = eventer_alloc_fd(close_and_end, &probe, high, EVENTER_READ);
     struct errand errand;
-    alloc_fail_nth(1, 0);
+    alloc_fail_nth(1, 1);
     errand_post(&errand, 0, (void (*)(void *))eventer_add, probe.e);
     errand_wait(&errand);
     uint64_t asked = alloc_asked();
@@ -327,7 +327,7 @@ static void without_memory_for_its_slot_an_event_gets_exception(void **state)
     close(probe.fds[1]);
 }
 
-/* ---- other threads ---- */
+/* ---- other threads --------------------------------------------------------------- */
 
 static void any_thread_adds_updates_and_removes(void **state)
 {
@@ -369,7 +369,8 @@ static void an_update_registers_an_event_that_is_not(void **state)
     probe_close(&probe);
 }
 
-/* Updates from here and returned masks from there write the same fields: for the sanitizer to see.
+/*
+ * Updates from here and returned masks from there write the same fields: for the sanitizer to see.
  */
 static void updates_race_with_callbacks_harmlessly(void **state)
 {
@@ -413,7 +414,7 @@ static void a_registered_event_is_not_moved_from_outside(void **state)
     probe_close(&probe);
 }
 
-/* ---- stale reports ---- */
+/* ---- stale reports --------------------------------------------------------------- */
 
 static struct probe first, second, fresh;
 

@@ -178,7 +178,7 @@ static void a_bad_fd_leaves_the_slot_as_it_was(void **state)
     eventer_free(e);
 }
 
-/* ---- threads ---- */
+/* ---- threads --------------------------------------------------------------------- */
 
 #define THREAD_COUNT 4
 #define LOCK_COUNT   20000

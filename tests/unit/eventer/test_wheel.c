@@ -200,7 +200,7 @@ static void the_end_of_time_can_be_waited_for(void **state)
     assert_int_equal(wheel_run(&wheel, UINT64_MAX), 2);
 }
 
-/* ---- callbacks that change the wheel ---- */
+/* ---- callbacks that change the wheel --------------------------------------------- */
 
 static void add_again_at_once(struct wheel_node *node)
 {

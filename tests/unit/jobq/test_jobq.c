@@ -36,7 +36,7 @@ static void wait_for_inflight(struct jobq *q, size_t wanted)
         sched_yield();
 }
 
-/* ---- order ---- */
+/* ---- order ----------------------------------------------------------------------- */
 
 #define ORDER_COUNT 1000
 
@@ -67,7 +67,7 @@ static void jobs_start_in_the_order_of_submission(void **state)
         assert_int_equal(numbers[i], i);
 }
 
-/* ---- how many at once ---- */
+/* ---- how many at once ------------------------------------------------------------ */
 
 struct gate {
     struct jobq_job jobs[16];
@@ -173,7 +173,7 @@ static void lowering_the_limit_lets_threads_go_and_loses_no_job(void **state)
     sem_destroy(&gate.may_go);
 }
 
-/* ---- a storm ---- */
+/* ---- a storm --------------------------------------------------------------------- */
 
 #define SENDER_COUNT 4
 #define STORM_COUNT  5000
@@ -223,7 +223,7 @@ static void every_job_of_a_storm_runs_exactly_once(void **state)
             assert_int_equal(storm[s][i].runs, 1);
 }
 
-/* ---- jobs that submit jobs ---- */
+/* ---- jobs that submit jobs ------------------------------------------------------- */
 
 struct chain_job {
     struct jobq_job job;
@@ -247,7 +247,7 @@ static void a_job_may_submit_a_job_even_while_the_queue_is_freed(void **state)
     assert_int_equal(chain.left, UINT32_MAX);
 }
 
-/* ---- what is refused ---- */
+/* ---- what is refused ------------------------------------------------------------- */
 
 static void names_and_limits_are_checked_at_their_edges(void **state)
 {

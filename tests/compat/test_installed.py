@@ -1,0 +1,96 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: MIT
+"""Goal: whoever has the installed library and pkg-config can build and run every example, and the
+server in the README.
+Method: the build folder (second argument) is installed to a temporary place, and the examples of
+the source tree (first argument) are compiled there with what pkg-config says, with the shared and
+with the static library.  Then flow/test_main_examples.py talks to them, with the default number of
+shared stacks and with one.
+"""
+import glob
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE, BUILD = sys.argv[1:3]
+del sys.argv[1:3]
+EXAMPLES = os.path.join(SOURCE, "examples")
+TALK = os.path.join(SOURCE, "tests/flow/test_main_examples.py")
+COMPILE = ["cc", "-O2", "-Wall", "-Wextra", "-Werror"]
+README_LINES_MAX = 15
+
+
+def run(command, **environment):
+    """Run a command and return what it printed; fail with all of that."""
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, check=False,
+                            env=dict(os.environ, **environment))
+    if result.returncode != 0:
+        raise AssertionError(f"{shlex.join(command)}: status {result.returncode}\n{result.stdout}")
+    return result.stdout
+
+
+class Installed(unittest.TestCase):
+    """One installation for all tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        root = os.path.join(cls.folder.name, "root")
+        run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root])
+        pc_file, = glob.glob(root + "/**/eventer.pc", recursive=True)
+        library, = glob.glob(root + "/**/libeventer.so", recursive=True)
+        cls.root = root
+        cls.environment = {"PKG_CONFIG_SYSROOT_DIR": root, "PKG_CONFIG_PATH":
+                           os.path.dirname(pc_file), "LD_LIBRARY_PATH": os.path.dirname(library)}
+        cls.library = os.path.dirname(library)
+
+    def flags(self, *options):
+        """Return what pkg-config says."""
+        return shlex.split(run(["pkg-config", *options, "--cflags", "--libs", "eventer"],
+                               **self.environment))
+
+    def compile(self, name, flags):
+        """Compile all examples into the folder name, and return its path."""
+        target = os.path.join(self.folder.name, name)
+        os.mkdir(target)
+        for source in sorted(glob.glob(EXAMPLES + "/*.c")):
+            program = os.path.join(target, os.path.basename(source)[:-2])
+            run([*COMPILE, source, "-o", program, *flags])
+        return target
+
+    def test_examples_run_with_the_shared_library(self):
+        programs = self.compile("shared", self.flags())
+        for stacks in ("0", "1"):
+            run([TALK, programs, EXAMPLES], ACO_STACKS=stacks, **self.environment)
+
+    def test_examples_run_with_the_static_library(self):
+        flags = [os.path.join(self.library, "libeventer.a") if flag == "-leventer" else flag
+                 for flag in self.flags("--static")]
+        programs = self.compile("static", flags)
+        needed = run(["readelf", "-d", os.path.join(programs, "hello")])
+        self.assertNotIn("libeventer", needed)
+        run([TALK, programs, EXAMPLES])
+
+    def test_examples_are_short(self):
+        with open(os.path.join(EXAMPLES, "hello.c"), encoding="utf-8") as file:
+            self.assertLess(len(file.readlines()), 60)
+        with open(os.path.join(EXAMPLES, "smallest.c"), encoding="utf-8") as file:
+            self.assertLessEqual(len(file.readlines()) - 1, README_LINES_MAX)  # and the licence
+
+    def test_the_readme_shows_the_smallest_example(self):
+        path = os.path.join(SOURCE, "README.md")
+        if not os.path.exists(path):
+            self.skipTest("there is no README.md")
+        with open(path, encoding="utf-8") as file:
+            shown = re.findall(r"^```c\n(.*?)^```", file.read(), re.M | re.S)
+        with open(os.path.join(EXAMPLES, "smallest.c"), encoding="utf-8") as file:
+            self.assertIn(file.read().split("\n", 1)[1], shown)
+
+
+unittest.main()

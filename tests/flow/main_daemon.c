@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main_daemon.c - a daemon whose main() takes all of mtev_main()'s arguments from its own, for the
+ * tests of what mtev_main() and signals do.
+ *
+ * Usage: main_daemon FILE.conf [KEY=VALUE]...
+ *   debug foreground lock glider user group   as the arguments of mtev_main(); foreground is 1
+ *   enable disable                            a log stream
+ *   pause=before|after                        sleep until killed, before or after eventer_loop()
+ *   status                                    what the child returns
+ * GET /slow says "begun" on stdout, waits for a job of 300 ms in a coroutine and answers "done".
+ * GET /log logs a line on mtev_notice.  The listener type "keep" holds connections open.
+ */
+#include <eventer/eventer.h>
+#include <mtev_conf.h>
+#include <mtev_listener.h>
+#include <mtev_log.h>
+#include <mtev_main.h>
+#include <mtev_memory.h>
+#include <mtev_rest.h>
+
+#include <stdio.h>
+
+static int debug, foreground = 1, lock_op, status;
+static const char *glider, *user, *group;
+static const char *pause_where = "";
+
+static void say(const char *word)
+{
+    puts(word);
+    fflush(stdout);
+}
+
+static void sleep_until_killed(void)
+{
+    say("paused");
+    for (;;)
+        pause();
+}
+
+static void work(void *closure)
+{
+    (void)closure;
+    usleep(300000);
+}
+
+static int slow(mtev_http_rest_closure_t *restc, int npats, char **pats)
+{
+    (void)npats, (void)pats;
+    say("begun");
+    eventer_aco_simple_asynch(work, NULL);
+    mtev_http_response_ok(restc->http_ctx, "text/plain");
+    mtev_http_response_append_str(restc->http_ctx, "done\n");
+    mtev_http_response_end(restc->http_ctx);
+    return 0;
+}
+
+static int log_line(mtev_http_rest_closure_t *restc, int npats, char **pats)
+{
+    (void)npats, (void)pats;
+    mtevL(mtev_notice, "a line\n");
+    mtev_http_response_ok(restc->http_ctx, "text/plain");
+    mtev_http_response_end(restc->http_ctx);
+    return 0;
+}
+
+static void keep(void)
+{
+    eventer_aco_t e = eventer_aco_arg();
+    char byte;
+    say("kept");
+    while (eventer_aco_read(e, &byte, 1, NULL) > 0)
+        ;
+    eventer_aco_close(e);
+    eventer_aco_free(e);
+}
+
+static int child_main(void)
+{
+    mtevL(mtev_debug, "debugging\n");
+    if (strcmp(pause_where, "before") == 0)
+        sleep_until_killed();
+    if (mtev_conf_load(NULL) != 0 || eventer_init() != 0)
+        return 2;
+    mtev_http_rest_init();
+    mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^slow$", slow), mtev_true);
+    mtev_http_rest_new_rule("GET", "/", "^log$", log_line);
+    mtev_listener_register_aco_function("keep", keep);
+    mtev_listener_init("daemon");
+    say("ready");
+    eventer_loop();
+    if (strcmp(pause_where, "after") == 0)
+        sleep_until_killed();
+    return status;
+}
+
+static int number(const char *value)
+{
+    return (int)strtol(value, NULL, 10);
+}
+
+static void take_argument(const char *key, const char *value)
+{
+    if (strcmp(key, "debug") == 0)
+        debug = number(value);
+    else if (strcmp(key, "foreground") == 0)
+        foreground = number(value);
+    else if (strcmp(key, "lock") == 0)
+        lock_op = number(value);
+    else if (strcmp(key, "status") == 0)
+        status = number(value);
+    else if (strcmp(key, "glider") == 0)
+        glider = value;
+    else if (strcmp(key, "user") == 0)
+        user = value;
+    else if (strcmp(key, "group") == 0)
+        group = value;
+    else if (strcmp(key, "enable") == 0)
+        mtev_main_enable_log(value);
+    else if (strcmp(key, "disable") == 0)
+        mtev_main_disable_log(value);
+    else if (strcmp(key, "pause") == 0)
+        pause_where = value;
+}
+
+int main(int argc, char **argv)
+{
+    mtev_memory_init();
+    for (int i = 2; i < argc; i++) {
+        char *value = strchr(argv[i], '=');
+        if (value == NULL)
+            return 3;
+        *value = '\0';
+        take_argument(argv[i], value + 1);
+    }
+    if (argc < 2)
+        return 3;
+    return mtev_main("daemon", argv[1], debug, foreground, (mtev_lock_op_t)lock_op, glider, user,
+                     group, child_main);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: one holder at a time; a second one is refused or waits.
+ * Method: two open files of one process are two holders to flock(2); a child waits in a third.
+ */
+#include "child.h"
+#include "harness.h"
+
+#include "main/lockfile.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+
+static char folder[32];
+static char path[64];
+static int held = -1;
+
+static int set_up(void **state)
+{
+    snprintf(folder, sizeof(folder), "/tmp/test_lockfile.XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/lock", folder);
+    assert_int_equal(lockfile_take(path, false, &held), 0);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    unlink(path);
+    rmdir(folder);
+    return 0;
+}
+
+static void a_second_holder_is_refused_until_the_first_lets_go(void **state)
+{
+    int fd = -7;
+    assert_int_equal(lockfile_take(path, false, &fd), -EWOULDBLOCK);
+    assert_int_equal(fd, -7);
+    close(held);
+    assert_int_equal(lockfile_take(path, false, &fd), 0);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static int wait_for_it(void)
+{
+    int fd;
+    return lockfile_take(path, true, &fd) == 0 ? 5 : 6;
+}
+
+static void a_holder_that_dies_lets_the_next_one_in(void **state)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        pause(); /* it shares the lock, and so keeps it */
+    close(held);
+    int fd;
+    assert_int_equal(lockfile_take(path, false, &fd), -EWOULDBLOCK);
+    assert_int_equal(kill(pid, SIGKILL), 0); /* dies while the next one waits, or before */
+    assert_int_equal(child_status(wait_for_it), 5);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void a_file_that_cannot_be_made_is_told_as_open_does(void **state)
+{
+    int fd = -7;
+    close(held);
+    assert_int_equal(lockfile_take("/nowhere/lock", false, &fd), -ENOENT);
+    assert_int_equal(lockfile_take(folder, false, &fd), -EISDIR);
+    assert_int_equal(fd, -7);
+}
+
+#define LOCK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+    LOCK_TEST(a_second_holder_is_refused_until_the_first_lets_go),
+    LOCK_TEST(a_holder_that_dies_lets_the_next_one_in),
+    LOCK_TEST(a_file_that_cannot_be_made_is_told_as_open_does),
+};
+
+HARNESS_MAIN(tests)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: a configuration is applied to the whole process, or one line says what is wrong with it.
+ * Method: built-in configurations; the properties of the eventer and the streams of the log are
+ * read back.  Every allocation is made to fail once.
+ */
+#include "../conf/said.h"
+
+#include "conf/conf.h"
+#include "eventer/props.h"
+#include "main/start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define AT "built-in configuration:"
+
+static int set_up(void **state)
+{
+    said_begin();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    assert_said("");
+    said_end();
+    conf_unload();
+    return 0;
+}
+
+static int start(const char *text)
+{
+    const struct start s = {.app_name = "app", .text = text};
+    return start_configured(&s);
+}
+
+static void properties_are_set(void **state)
+{
+    assert_int_equal(start("<app><eventer implementation='epoll'><config>"
+                           "<concurrency>3</concurrency><loop_web>2</loop_web>"
+                           "</config></eventer></app>"),
+                     0);
+    assert_int_equal(props_get()->concurrency, 3);
+    assert_int_equal(props_get()->pool_count, 1);
+    assert_string_equal(props_get()->pools[0].name, "web");
+    assert_int_equal(start("<app><eventer><a><b><config><concurrency>4</concurrency>"
+                           "</config></b></a></eventer></app>"),
+                     0);
+    assert_int_equal(props_get()->concurrency, 4);
+    assert_int_equal(start("<app><include><eventer><config><concurrency>5</concurrency>"
+                           "</config></eventer></include></app>"),
+                     0);
+    assert_int_equal(props_get()->concurrency, 5);
+}
+
+static void the_last_key_counts(void **state)
+{
+    assert_int_equal(start("<app><eventer><config><concurrency>6</concurrency></config>"
+                           "<more><config><concurrency>7</concurrency></config></more>"
+                           "</eventer></app>"),
+                     0);
+    assert_int_equal(props_get()->concurrency, 7);
+}
+
+static void other_configs_are_not_the_eventers(void **state)
+{
+    assert_int_equal(start("<app><listeners><config><concurrency>8</concurrency>"
+                           "</config></listeners></app>"),
+                     0);
+    assert_int_not_equal(props_get()->concurrency, 8);
+}
+
+static void an_unknown_key_is_named_and_ignored(void **state)
+{
+    assert_int_equal(start("<app><eventer><config>\n<speed>9</speed>\n"
+                           "<concurrency>1</concurrency></config></eventer></app>"),
+                     0);
+    assert_said(AT "2: <speed> is no key of <eventer><config>; it is ignored\n");
+    assert_int_equal(props_get()->concurrency, 1);
+}
+
+static void a_wrong_value_is_an_error(void **state)
+{
+    assert_int_equal(start("<app><eventer><config>\n<concurrency>257</concurrency>"
+                           "</config></eventer></app>"),
+                     -EINVAL);
+    assert_said(AT "2: <concurrency> \"257\": this value is not possible\n");
+    assert_int_equal(start("<app>\n<eventer implementation='select'/></app>"), -EINVAL);
+    assert_said(AT "2: <eventer> implementation=\"select\": there is only epoll\n");
+}
+
+static void another_root_is_an_error(void **state)
+{
+    assert_int_equal(start("\n<other/>"), -EINVAL);
+    assert_said(AT "2: the root element is <other>, not <app>\n");
+}
+
+static void a_name_has_at_most_63_bytes(void **state)
+{
+    char text[80], name[65];
+    for (size_t len = CONF_NAME_MAX - 1; len <= CONF_NAME_MAX + 1; len++) {
+        memset(name, 'n', len);
+        name[len] = '\0';
+        snprintf(text, sizeof(text), "<%s/>", name);
+        const struct start s = {.app_name = name, .text = text};
+        assert_int_equal(start_configured(&s), len <= CONF_NAME_MAX ? 0 : -ENAMETOOLONG);
+    }
+    assert_said("the name of the program is longer than 63 bytes\n");
+    const struct start nameless = {.text = "<app/>"};
+    assert_int_equal(start_configured(&nameless), -EINVAL);
+    assert_said("the name of the program is missing\n");
+}
+
+static void a_lock_without_a_file_is_no_lock(void **state)
+{
+    const struct start s = {.app_name = "app", .text = "<app/>", .lock = MTEV_LOCK_OP_LOCK};
+    assert_int_equal(start_configured(&s), 0);
+}
+
+static void configure_all(void *closure)
+{
+    const struct start s = {
+        .app_name = "app",
+        .lock = MTEV_LOCK_OP_LOCK,
+        .text = "<app lockfile='/nowhere/x'><logs><log name='one'/></logs>"
+                "<eventer implementation='epoll'><config><concurrency>2</concurrency>"
+                "</config></eventer></app>"};
+    int err = start_configured(&s);
+    assert_true(err == -ENOMEM || err == -EINVAL || err == -ENOENT);
+    assert_string_not_equal(said(), ""); /* whatever it was, it was told */
+    conf_unload();
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    harness_fail_each_allocation(configure_all, NULL);
+}
+
+/* The last of them all: what is switched stays so. */
+static void there_are_128_switches_of_logs(void **state)
+{
+    mtev_main_enable_log(NULL);
+    assert_said("mtev_main_enable_log: (null): no name was given\n");
+    for (int i = 0; i < START_SWITCHES_MAX - 2; i++)
+        mtev_main_disable_log("one");
+    mtev_main_disable_log("debug");
+    assert_said("");
+    mtev_main_enable_log("last");
+    assert_said("");
+    mtev_main_enable_log("more");
+    assert_said("mtev_main_enable_log: more: there are 128 already\n");
+
+    const struct start s = {.app_name = "app",
+                            .debug = true,
+                            .text = "<app><logs><log name='last' disabled='on'/></logs></app>"};
+    assert_int_equal(start_configured(&s), 0);
+    unsigned on = MTEV_LOG_STREAM_ENABLED;
+    assert_int_equal(mtev_log_stream_get_flags(mtev_log_stream_find("one")) & on, 0);
+    assert_int_equal(mtev_log_stream_get_flags(mtev_log_stream_find("last")) & on, on);
+    assert_int_equal(mtev_log_stream_get_flags(mtev_debug) & on, 0);
+}
+
+#define START_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static const struct CMUnitTest tests[] = {
+    START_TEST(properties_are_set),
+    START_TEST(the_last_key_counts),
+    START_TEST(other_configs_are_not_the_eventers),
+    START_TEST(an_unknown_key_is_named_and_ignored),
+    START_TEST(a_wrong_value_is_an_error),
+    START_TEST(another_root_is_an_error),
+    START_TEST(a_name_has_at_most_63_bytes),
+    START_TEST(a_lock_without_a_file_is_no_lock),
+    START_TEST(every_allocation_may_fail),
+    START_TEST(there_are_128_switches_of_logs),
+};
+
+HARNESS_MAIN(tests)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: the verdict on a request is that of the first acl and the first rule whose conditions hold,
+ * and whatever is not known is denied.
+ * Method: a table of configurations and requests with the verdict that section REST of
+ * eventer.conf(5) gives; policies that are none.
+ */
+#include "../conf/said.h"
+#include "harness.h"
+
+#include "base/alloc.h"
+#include "conf/conf.h"
+#include "rest/acl_impl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_SIZE 2048
+
+static struct acl_policy *compiled(const char *acls)
+{
+    char text[TEXT_SIZE];
+    struct acl_policy *policy = NULL;
+    size_t faults = 0;
+    snprintf(text, sizeof(text), "<a><rest>%s</rest></a>", acls);
+    assert_int_equal(conf_load_text("test", text), 0);
+    assert_int_equal(acl_compile(&policy, &faults), 0);
+    assert_int_equal(faults, 0);
+    conf_unload();
+    return policy;
+}
+
+static bool allows(const struct acl_policy *policy, const char *path, const char *from)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct acl_question question = {.path = path, .path_len = strlen(path)};
+    if (inet_pton(AF_INET, from, &in.sin_addr) == 1)
+        question.remote = (const struct sockaddr *)&in;
+    else if (inet_pton(AF_INET6, from, &in6.sin6_addr) == 1)
+        question.remote = (const struct sockaddr *)&in6;
+    return acl_allows(policy, &question);
+}
+
+static const struct {
+    const char *acls, *path, *from;
+    bool is_allowed;
+} cases[] = {
+    /* none, and none that applies */
+    {"", "/", "10.0.0.1", false},
+    {"<acl url='^/a'><rule type='allow'/></acl>", "/b", "10.0.0.1", false},
+    {"<acl url='^/a'><rule type='allow'/></acl>", "/a", "10.0.0.1", true},
+    /* the acl's own type, and what it is when it is missing */
+    {"<acl/>", "/", "10.0.0.1", false},
+    {"<acl type='allow'/>", "/", "10.0.0.1", true},
+    {"<acl type='deny'/>", "/", "10.0.0.1", false},
+    {"<acl type='allow'><rule type='deny' url='^/a'/></acl>", "/b", "10.0.0.1", true},
+    {"<acl type='allow'><rule type='deny' url='^/a'/></acl>", "/a", "10.0.0.1", false},
+    {"<acl type='deny'><rule type='allow' url='^/a'/></acl>", "/a", "10.0.0.1", true},
+    {"<acl type='deny'><rule type='allow' url='^/a'/></acl>", "/b", "10.0.0.1", false},
+    {"<acl><rule type='allow' url='^/a'/></acl>", "/b", "10.0.0.1", false},
+    /* a rule without a type denies */
+    {"<acl type='allow'><rule/></acl>", "/", "10.0.0.1", false},
+    /* the first rule that matches, and no other */
+    {"<acl><rule type='deny' url='^/a/b'/><rule type='allow' url='^/a'/></acl>", "/a/b/c",
+     "10.0.0.1", false},
+    {"<acl><rule type='deny' url='^/a/b'/><rule type='allow' url='^/a'/></acl>", "/a/c", "10.0.0.1",
+     true},
+    /* the first acl that applies, and no other, even if it leaves it to its own type */
+    {"<acl url='^/a'><rule type='allow' url='x'/></acl><acl type='allow'/>", "/a", "10.0.0.1",
+     false},
+    {"<acl url='^/a'><rule type='allow' url='x'/></acl><acl type='allow'/>", "/b", "10.0.0.1",
+     true},
+    /* all conditions of one */
+    {"<acl><rule type='allow' url='^/a' ip='10.0.0.0/8'/></acl>", "/a", "10.0.0.1", true},
+    {"<acl><rule type='allow' url='^/a' ip='10.0.0.0/8'/></acl>", "/b", "10.0.0.1", false},
+    {"<acl><rule type='allow' url='^/a' ip='10.0.0.0/8'/></acl>", "/a", "11.0.0.1", false},
+    /* addresses */
+    {"<acl ip='2001:db8::/32' type='allow'/>", "/", "2001:db8::5", true},
+    {"<acl ip='2001:db8::/32' type='allow'/>", "/", "10.0.0.1", false},
+    {"<acl ip='10.0.0.1' type='allow'/>", "/", "::ffff:10.0.0.1", true},
+    {"<acl type='allow'><rule type='deny' ip='10.0.0.0/8'/></acl>", "/", "::ffff:10.0.0.1", false},
+    /* skipto */
+    {"<acl><rule url='^/a' skipto='x'/><rule type='deny'/><rule name='x' type='allow'/></acl>",
+     "/a", "10.0.0.1", true},
+    {"<acl><rule url='^/a' skipto='x'/><rule type='deny'/><rule name='x' type='allow'/></acl>",
+     "/b", "10.0.0.1", false},
+    {"<acl type='allow'><rule skipto='x'/><rule type='deny'/><rule name='x' url='no' "
+     "type='deny'/></acl>",
+     "/a", "10.0.0.1", true},
+    {"<acl><rule skipto='x'/><rule name='x' skipto='y'/><rule type='deny'/><rule name='y' "
+     "type='allow'/></acl>",
+     "/a", "10.0.0.1", true},
+    {"<acl><rule name='x' type='deny' url='no'/><rule skipto='x'/><rule name='x' "
+     "type='allow'/></acl>",
+     "/a", "10.0.0.1", true},
+    /* an expression is of the whole path, and a newline in it is a byte */
+    {"<acl type='allow'><rule type='deny' url='^/secret/.*$'/></acl>", "/secret/a\nb", "10.0.0.1",
+     false},
+    {"<acl><rule type='allow' url='^/open$'/></acl>", "/open\n", "10.0.0.1", false},
+    /* deeper in <rest> */
+    {"<group><acl type='allow'/></group>", "/", "10.0.0.1", true},
+    {"<group><acl type='deny' url='^/a'/></group><acl type='allow'/>", "/a", "10.0.0.1", false},
+};
+
+static void each_request_has_its_verdict(void **state)
+{
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct acl_policy *policy = compiled(cases[i].acls);
+        if (allows(policy, cases[i].path, cases[i].from) != cases[i].is_allowed)
+            fail_msg("%s: %s from %s", cases[i].acls, cases[i].path, cases[i].from);
+        acl_policy_free(policy);
+    }
+}
+
+static void without_a_policy_all_is_denied(void **state)
+{
+    assert_false(allows(NULL, "/", "10.0.0.1"));
+    acl_policy_free(NULL);
+}
+
+static void a_peer_without_an_address_is_denied(void **state)
+{
+    struct acl_policy *policy = compiled("<acl type='allow'/>");
+    assert_true(allows(policy, "/", "10.0.0.1"));
+    assert_false(allows(policy, "/", "unknown"));
+    acl_policy_free(policy);
+}
+
+static void an_expression_that_takes_too_long_denies(void **state)
+{
+    enum {
+        LEN = 8192
+    };
+    static const char *const acls[] = {
+        "<acl type='allow'><rule type='deny' url='^(x+x+)+[yz]$'/></acl>",
+        "<acl type='allow'><rule type='allow' url='^(x+x+)+[yz]$'/></acl>",
+        "<acl type='allow' url='^(x+x+)+[yz]$'/><acl type='allow'/>",
+    };
+    char *path = malloc(LEN + 1);
+    assert_non_null(path);
+    memset(path, 'x', LEN);
+    path[LEN] = '\0';
+    for (size_t i = 0; i < sizeof(acls) / sizeof(acls[0]); i++) {
+        struct acl_policy *policy = compiled(acls[i]);
+        assert_false(allows(policy, path, "10.0.0.1"));
+        acl_policy_free(policy);
+    }
+    free(path);
+}
+
+static void without_memory_all_is_denied(void **state)
+{
+    struct acl_policy *policy = compiled("<acl type='allow'/>");
+    struct regex_match *kept = regex_match_take();
+    alloc_fail_nth(1, 1);
+    bool is_allowed = allows(policy, "/", "10.0.0.1");
+    alloc_fail_nth(0, 0);
+    assert_false(is_allowed);
+    if (kept != NULL)
+        regex_match_give(kept);
+    acl_policy_free(policy);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(each_request_has_its_verdict),
+    cmocka_unit_test(without_a_policy_all_is_denied),
+    cmocka_unit_test(a_peer_without_an_address_is_denied),
+    cmocka_unit_test(an_expression_that_takes_too_long_denies),
+    cmocka_unit_test(without_memory_all_is_denied),
+};
+HARNESS_MAIN(tests)

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: a fault in an <acl> is one line that names the place, and closes that acl; the others are
+ * as written.  Without memory there is no policy. Method: a table of <acl> elements that are wrong
+ * in one way each, in front of one that allows everything: the verdict must be deny.  Each
+ * allocation failing must never open what is closed.
+ */
+#include "../conf/said.h"
+#include "harness.h"
+
+#include "conf/conf.h"
+#include "rest/acl_impl.h"
+#include "rest/rest.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_SIZE 2048
+
+static int set_up(void **state)
+{
+    said_begin();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    assert_said("");
+    said_end();
+    conf_unload();
+    return 0;
+}
+
+static void load(const char *acls)
+{
+    char text[TEXT_SIZE];
+    snprintf(text, sizeof(text), "<a><rest>\n%s</rest></a>", acls);
+    assert_int_equal(conf_load_text("test", text), 0);
+}
+
+static bool allows(const struct acl_policy *policy, const char *path)
+{
+    const struct sockaddr_in in = {.sin_family = AF_INET};
+    const struct acl_question question = {
+        .path = path, .path_len = strlen(path), .remote = (const struct sockaddr *)&in};
+    return acl_allows(policy, &question);
+}
+
+static const struct {
+    const char *acl, *line;
+} faults[] = {
+    {"<acl type='permit'/>", "test:2: <acl> type=\"permit\": neither allow nor deny\n"},
+    {"<acl type='Allow'/>", "test:2: <acl> type=\"Allow\": neither allow nor deny\n"},
+    {"<acl type=''/>", "test:2: <acl> type=\"\": neither allow nor deny\n"},
+    {"<acl type='allow' url='('/>", "test:2: <acl> url=\"(\": \"(\" is no expression: missing "
+                                    "closing parenthesis at byte 1\n"},
+    {"<acl type='allow' url=''/>",
+     "test:2: <acl> url=\"\": matches everything: leave it out to say so\n"},
+    {"<acl type='allow' ip='10.0.0.0/33'/>",
+     "test:2: <acl> ip=\"10.0.0.0/33\": neither an address nor a block of them\n"},
+    {"<acl type='allow' ip=''/>",
+     "test:2: <acl> ip=\"\": neither an address nor a block of them\n"},
+    {"<acl type='allow' cn='^admin$'/>",
+     "test:2: <acl> cn=\"^admin$\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow' listener_acl='x'/>",
+     "test:2: <acl> listener_acl=\"x\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow' skipto='x'/>",
+     "test:2: <acl> skipto=\"x\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow' ulr='^/a'/>",
+     "test:2: <acl> ulr=\"^/a\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow'><roole type='deny'/></acl>",
+     "test:2: <acl> has an element that is no <rule>\n"},
+    {"<acl type='allow'><rule type='x'/></acl>",
+     "test:2: <rule> type=\"x\": neither allow nor deny\n"},
+    {"<acl type='allow'>\n<rule type='deny' url='['/></acl>",
+     "test:3: <rule> url=\"[\": \"[\" is no expression: missing terminating ] for character class "
+     "at byte 1\n"},
+    {"<acl type='allow'>\n\n<rule type='deny' ip='nowhere'/></acl>",
+     "test:4: <rule> ip=\"nowhere\": neither an address nor a block of them\n"},
+    {"<acl type='allow'><rule type='deny' user='^x$'/></acl>",
+     "test:2: <rule> user=\"^x$\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow'><rule type='deny' auth='^x$'/></acl>",
+     "test:2: <rule> auth=\"^x$\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow'><rule type='deny' listener_a='x'/></acl>",
+     "test:2: <rule> listener_a=\"x\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow'><rule skipto='x'/></acl>",
+     "test:2: <rule> skipto=\"x\": no <rule> behind this one has that name\n"},
+    {"<acl type='allow'><rule name='x' url='n' type='deny'/><rule skipto='x'/></acl>",
+     "test:2: <rule> skipto=\"x\": no <rule> behind this one has that name\n"},
+    {"<acl type='allow'><rule name='x' skipto='x'/></acl>",
+     "test:2: <rule> skipto=\"x\": no <rule> behind this one has that name\n"},
+};
+
+static void a_fault_is_one_line_and_closes_its_acl(void **state)
+{
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct acl_policy *policy = NULL;
+        size_t count = 0;
+        char acls[TEXT_SIZE / 2];
+        snprintf(acls, sizeof(acls), "%s<acl type='allow'/>", faults[i].acl);
+        load(acls);
+        assert_int_equal(acl_compile(&policy, &count), 0);
+        assert_said(faults[i].line);
+        assert_int_equal(count, 1);
+        assert_int_equal(policy->count, 2);
+        assert_false(allows(policy, "/"));
+        acl_policy_free(policy);
+    }
+}
+
+static void what_comes_before_a_fault_is_as_written(void **state)
+{
+    struct acl_policy *policy = NULL;
+    size_t count = 0;
+    load("<acl url='^/open$' type='allow'/><acl><rule type='maybe'/></acl><acl type='allow'/>");
+    assert_int_equal(acl_compile(&policy, &count), 0);
+    assert_said_one_line("test:2: <rule> type=\"maybe\"");
+    assert_true(allows(policy, "/open"));
+    assert_false(allows(policy, "/other"));
+    acl_policy_free(policy);
+}
+
+static void each_acl_with_a_fault_has_its_line(void **state)
+{
+    struct acl_policy *policy = NULL;
+    size_t count = 0;
+    load("<acl type='x'/>\n<acl type='y'/>");
+    assert_int_equal(acl_compile(&policy, &count), 0);
+    assert_said("test:2: <acl> type=\"x\": neither allow nor deny\n"
+                "test:3: <acl> type=\"y\": neither allow nor deny\n");
+    assert_int_equal(count, 2);
+    acl_policy_free(policy);
+}
+
+static void no_configuration_is_no_acl(void **state)
+{
+    struct acl_policy *policy = NULL;
+    size_t count = 1;
+    assert_int_equal(acl_compile(&policy, &count), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(policy->count, 0);
+    acl_policy_free(policy);
+}
+
+static void loading_says_whether_there_were_faults(void **state)
+{
+    load("<acl type='allow'/>");
+    assert_int_equal(rest_acl_load(), 0);
+    load("<acl type='x'/>");
+    assert_int_equal(rest_acl_load(), -EINVAL);
+    assert_said("test:2: <acl> type=\"x\": neither allow nor deny\n");
+    load("");
+    assert_int_equal(rest_acl_load(), 0);
+    assert_said("rest: no <acl> in <rest>: rules that are not open deny everybody\n");
+}
+
+/* A policy made with too little memory is none, or says what it should. */
+static void compile(void *closure)
+{
+    struct acl_policy *policy = NULL;
+    size_t count = 0;
+    int err = acl_compile(&policy, &count);
+    assert_true(err == 0 || err == -ENOMEM);
+    assert_int_equal(err == 0, policy != NULL);
+    assert_false(allows(policy, "/secret"));
+    acl_policy_free(policy);
+}
+
+static void memory_that_is_not_there_opens_nothing(void **state)
+{
+    load("<acl url='^/none$' ip='10.0.0.0/8' type='allow'/>"
+         "<acl type='allow'><rule url='^/s' skipto='x'/><rule type='allow'/>"
+         "<rule name='x' type='deny' url='^/secret' ip='0.0.0.0/0'/></acl>");
+    harness_fail_each_allocation(compile, NULL);
+    while (said()[0] != '\0') /* how much was said depends on what failed */
+        ;
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(memory_that_is_not_there_opens_nothing, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(a_fault_is_one_line_and_closes_its_acl, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(what_comes_before_a_fault_is_as_written, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(each_acl_with_a_fault_has_its_line, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(no_configuration_is_no_acl, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(loading_says_whether_there_were_faults, set_up, tear_down),
+};
+HARNESS_MAIN(tests)
