@@ -296,10 +296,19 @@ static int start_home(struct loop *loop)
     return 0;
 }
 
-/* Coroutines that wait when the loops end are left as they are: the process is ending. */
+/*
+ * Coroutines that wait when the loops end are left as they are, and so are stacks, which may be
+ * lent: the process is ending.  A loop without any ends because eventer_init() failed, and leaves
+ * nothing.
+ */
 static void stop_home(struct loop *loop)
 {
-    (void)loop;
+    struct coro_home *home = loop->coro;
+    if (home->count > 0 || home->free != NULL)
+        return;
+    loop->coro = NULL;
+    aco_destroy(home->main);
+    alloc_free(home);
 }
 
 static __attribute__((constructor)) void install(void)

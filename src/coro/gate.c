@@ -66,7 +66,7 @@ void eventer_aco_gate_wait(eventer_aco_gate_t gate)
     while (*link != gate)
         link = &(*link)->next;
     *link = gate->next;
-    if (gate->outstanding > 0) {
+    while (gate->outstanding > 0) { /* a job may go in between the wake and the run */
         gate->waiter = self;
         gate->generation = self->generation;
         coro_park(self, CORO_WAITS_FOR_GATE);

@@ -85,7 +85,8 @@ struct mtev_http_request {
 struct http_response {
     struct spinlock lock; /* of all that a job may touch: ended, body, fields and what is set */
     int status;
-    char reason[HTTP_REASON_LEN_MAX];
+    char reason[HTTP_REASON_LEN_MAX]; /* reason_len of it */
+    uint8_t reason_len;
     struct buf fields; /* lines "Name: value\r\n" */
     struct buf body;   /* not yet in out */
     uint32_t options;

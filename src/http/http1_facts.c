@@ -65,16 +65,9 @@ static bool is_ipv6(struct text text)
 /* Return the end of the registered name or IPv4 address that starts at text.p. */
 static const char *skip_name(struct text text)
 {
-    const char *p = text.p;
-    while (p < text.end) {
-        if (http1_char_is(*p, HTTP1_CHAR_HOST))
-            p++;
-        else if (*p == '%' && text.end - p >= 3 && http1_char_hex(p[1]) >= 0 &&
-                 http1_char_hex(p[2]) >= 0)
-            p += 3;
-        else
-            break;
-    }
+    const char *p = http1_char_skip_class(text.p, text.end, HTTP1_CHAR_HOST);
+    while (text.end - p >= 3 && *p == '%' && http1_char_hex(p[1]) >= 0 && http1_char_hex(p[2]) >= 0)
+        p = http1_char_skip_class(p + 3, text.end, HTTP1_CHAR_HOST);
     return p;
 }
 

@@ -21,7 +21,8 @@
 void response_init(struct http_response *res)
 {
     res->status = 200;
-    memcpy(res->reason, "OK", sizeof("OK"));
+    memcpy(res->reason, "OK", 2);
+    res->reason_len = 2;
     res->fields.len = 0;
     res->body.len = 0;
     res->options = 0;
@@ -32,27 +33,25 @@ void response_init(struct http_response *res)
 
 /* ---- setting --------------------------------------------------------------------- */
 
-static bool is_text(const char *text)
+/* What may stand in a field's value, and in a reason phrase. */
+static bool is_text(const char *text, size_t len)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' && *text != '\t')
-            return false;
-        else if (*text == 0x7f)
-            return false;
-    return true;
+    return http1_char_skip_field(text, text + len) == text + len;
 }
 
 mtev_boolean mtev_http_response_status_set(mtev_http_session_ctx *ctx, int code, const char *reason)
 {
     struct http_response *res = &ctx->x->response;
-    if (code < 100 || code > 999 || reason == NULL || !is_text(reason) ||
-        strlen(reason) >= HTTP_REASON_LEN_MAX)
+    size_t len = reason == NULL ? 0 : strlen(reason);
+    if (code < 100 || code > 999 || reason == NULL || len >= HTTP_REASON_LEN_MAX ||
+        !is_text(reason, len))
         return mtev_false;
     spinlock_lock(&res->lock);
     bool ok = !res->is_started && !res->has_ended;
     if (ok) {
         res->status = code;
-        memcpy(res->reason, reason, strlen(reason) + 1);
+        memcpy(res->reason, reason, len);
+        res->reason_len = (uint8_t)len;
     }
     spinlock_unlock(&res->lock);
     return ok ? mtev_true : mtev_false;
@@ -82,10 +81,9 @@ static bool is_token(const char *name, size_t len)
 
 /* Put the line of a field, without one of that name before it, among the fields. */
 static bool set_field(struct http_response *res, const char *name, size_t name_len,
-                      const char *value)
+                      const char *value, size_t value_len)
 {
     struct buf *fields = &res->fields;
-    size_t value_len = strlen(value);
     if (fields->len > 0)
         remove_field(fields, name, name_len);
     if (buf_reserve(fields, name_len + value_len + 4) != 0)
@@ -109,7 +107,8 @@ static bool is_named(const char *name, size_t len, const char *known, size_t kno
  * Set a field, or take what it says where the field itself is ours to send: the handler may ask for
  * the connection's end, and may know the length.
  */
-static bool take_field(struct http_response *res, const char *name, size_t len, const char *value)
+static bool take_field(struct http_response *res, const char *name, size_t len, const char *value,
+                       size_t value_len)
 {
     uint64_t length;
     if (IS_NAMED(name, len, "Transfer-Encoding") || IS_NAMED(name, len, "Date"))
@@ -119,23 +118,23 @@ static bool take_field(struct http_response *res, const char *name, size_t len, 
         return true;
     }
     if (IS_NAMED(name, len, "Content-Length")) {
-        if (number_u64(value, strlen(value), INT64_MAX, &length) != 0)
+        if (number_u64(value, value_len, INT64_MAX, &length) != 0)
             return false;
         res->has_length = true;
         res->length_left = length;
     }
-    return set_field(res, name, len, value);
+    return set_field(res, name, len, value, value_len);
 }
 
 mtev_boolean mtev_http_response_header_set(mtev_http_session_ctx *ctx, const char *name,
                                            const char *value)
 {
     struct http_response *res = &ctx->x->response;
-    size_t len = name == NULL ? 0 : strlen(name);
-    if (value == NULL || !is_token(name, len) || !is_text(value))
+    size_t len = name == NULL ? 0 : strlen(name), value_len = value == NULL ? 0 : strlen(value);
+    if (value == NULL || !is_token(name, len) || !is_text(value, value_len))
         return mtev_false;
     spinlock_lock(&res->lock);
-    bool ok = !res->is_started && !res->has_ended && take_field(res, name, len, value);
+    bool ok = !res->is_started && !res->has_ended && take_field(res, name, len, value, value_len);
     spinlock_unlock(&res->lock);
     return ok ? mtev_true : mtev_false;
 }
@@ -242,8 +241,7 @@ static int compose_head(mtev_http_session_ctx *ctx, bool final)
         res->must_close = res->must_close || !res->is_chunked;
     }
     res->must_close = res->must_close || !ctx->x->request.head.keep_alive || ctx->home->is_draining;
-    size_t reason_len = strlen(res->reason);
-    int err = buf_reserve(out, res->fields.len + reason_len + 192);
+    int err = buf_reserve(out, res->fields.len + HTTP_REASON_LEN_MAX + 192);
     if (err != 0)
         return err;
     char *to = out->bytes + out->len;
@@ -252,7 +250,7 @@ static int compose_head(mtev_http_session_ctx *ctx, bool final)
     *to++ = (char)('0' + res->status / 10 % 10);
     *to++ = (char)('0' + res->status % 10);
     *to++ = ' ';
-    to = put(to, res->reason, reason_len);
+    to = put(to, res->reason, res->reason_len);
     to = PUT_TEXT(to, "\r\nDate: ");
     to = put(to, http_date(ctx->home), HTTP_DATE_LEN);
     to = PUT_TEXT(to, "\r\n");

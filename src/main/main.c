@@ -7,7 +7,6 @@
 #include "main/start.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void mtev_memory_init(void)
 {
@@ -34,17 +33,10 @@ int mtev_main(const char *appname, const char *config_filename, int debug, int f
     const struct start start = {
         .app_name = appname, .path = config_filename, .debug = debug != 0, .lock = lock};
     const char *missing = unsupported(foreground, glider, user, group);
-    if (missing != NULL) {
+    if (missing != NULL)
         mtevL(mtev_error, "mtev_main: %s is not supported in this version\n", missing);
+    if (missing != NULL || start_configured(&start) != 0 || signals_begin() != 0)
         exit(START_STATUS_WRONG);
-    }
-    if (start_configured(&start) != 0)
-        exit(START_STATUS_WRONG);
-    int err = signals_begin();
-    if (err != 0) {
-        mtevL(mtev_error, "mtev_main: signals: %s\n", strerrordesc_np(-err));
-        exit(START_STATUS_WRONG);
-    }
     int status = child();
     signals_end();
     return status;

@@ -7,7 +7,6 @@
 #include "main/start.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #define USAGE "usage: %s [-c FILE] [-D] [-d] [-h]"
@@ -77,16 +76,17 @@ static void print_help(const char *name)
 
 /* ---- serving --------------------------------------------------------------------- */
 
-static int configure(struct start *start, const struct eventer_run_options *options)
+static int configure(const struct start *asked, const struct eventer_run_options *options)
 {
     char text[DEFAULT_CONFIGURATION_SIZE];
-    if (start->path == NULL && options->configuration != NULL) {
-        start->text = options->configuration;
-    } else if (start->path == NULL) {
+    struct start start = *asked;
+    if (start.path == NULL && options->configuration != NULL) {
+        start.text = options->configuration;
+    } else if (start.path == NULL) {
         snprintf(text, sizeof(text), DEFAULT_CONFIGURATION, options->name);
-        start->text = text;
+        start.text = text;
     }
-    return start_configured(start);
+    return start_configured(&start);
 }
 
 static void print_address(const char *address, void *closure)
@@ -129,13 +129,8 @@ int eventer_run(int argc, char **argv, const struct eventer_run_options *options
         return 0;
     }
     mtev_memory_init();
-    if (configure(&start, options) != 0)
+    if (configure(&start, options) != 0 || signals_begin() != 0)
         return START_STATUS_WRONG;
-    int err = signals_begin();
-    if (err != 0) {
-        mtevL(mtev_error, "%s: signals: %s\n", options->name, strerrordesc_np(-err));
-        return START_STATUS_WRONG;
-    }
     int status = serve(options, start.path == NULL);
     signals_end();
     return status;

@@ -69,11 +69,11 @@ static void watch_hangups(void)
 int signals_begin(void)
 {
     hangup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (hangup_fd == -1)
-        return -errno;
-    int err = pool_at_start(watch_hangups);
-    if (err != 0)
+    int err = hangup_fd == -1 ? -errno : pool_at_start(watch_hangups);
+    if (err != 0) {
+        mtevL(mtev_error, "signals cannot be handled: %s\n", strerrordesc_np(-err));
         return err;
+    }
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         struct sigaction action = {.sa_handler = signals[i].handler, .sa_flags = SA_RESTART};
         sigemptyset(&action.sa_mask);

@@ -13,7 +13,8 @@
 #define EVENTER_MAIN_SIGNALS_H
 
 /*
- * Handle them, from now on.  Once, before the eventer's loops let traffic in.  Returns 0 or -errno.
+ * Handle them, from now on.  Once, before the eventer's loops let traffic in.  Returns 0; or,
+ * logged, -ENOSPC (too many hooks) or as eventfd(2).
  */
 int signals_begin(void);
 

@@ -181,8 +181,12 @@ void regex_match_give(struct regex_match *match)
 int regex_find(const struct regex *regex, const char *text, size_t len, struct regex_match *match)
 {
     const struct contexts *known = atomic_load_explicit(&shared, memory_order_acquire);
+    /* The machine code directly, or the interpreter where there is none. */
     int found =
-        pcre2_match(code_of(regex), (PCRE2_SPTR)text, len, 0, 0, data_of(match), known->bounds);
+        pcre2_jit_match(code_of(regex), (PCRE2_SPTR)text, len, 0, 0, data_of(match), known->bounds);
+    if (found == PCRE2_ERROR_JIT_BADOPTION)
+        found =
+            pcre2_match(code_of(regex), (PCRE2_SPTR)text, len, 0, 0, data_of(match), known->bounds);
     if (found > 0)
         return found;
     if (found == PCRE2_ERROR_NOMATCH)
