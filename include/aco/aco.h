@@ -137,18 +137,20 @@ API_EXPORT(int) aco_take_stack_(aco_t *co);
 /* End the process with a message: a misuse that leaves no way on. */
 API_EXPORT(void) aco_die_(const char *what, const aco_t *co) __attribute__((noreturn, cold));
 
-/* Tell the sanitizer that the thread leaves from for to, and that it arrived in co. */
-#if defined(ACO_ASAN_)
+/*
+ * Tell AddressSanitizer that the thread leaves from for to, and that it arrived in co.  For a
+ * program that is built with it, and with a library that is too; otherwise nothing.
+ */
 API_EXPORT(void) aco_fiber_leave_(aco_t *from, aco_t *to);
 API_EXPORT(void) aco_fiber_arrive_(aco_t *co);
-#elif defined(ACO_TSAN_)
+#if defined(ACO_TSAN_)
 /*
  * Called in place: a function of ours around it would be entered by one fiber and left by another.
  */
 extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define aco_fiber_leave_(from, to) __tsan_switch_to_fiber((to)->fiber_, 0)
 #define aco_fiber_arrive_(co)      ((void)0)
-#else
+#elif !defined(ACO_ASAN_)
 #define aco_fiber_leave_(from, to) ((void)0)
 #define aco_fiber_arrive_(co)      ((void)0)
 #endif
