@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -304,11 +305,13 @@ eventer_aco_t eventer_set_eventer_aco(eventer_t e)
         }
         return NULL;
     }
-    int type = 0;
-    socklen_t len = sizeof(type);
-    bool is_socket = getsockopt(e->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
+    int protocol = 0;
+    socklen_t len = sizeof(protocol);
+    bool is_socket = getsockopt(e->fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0;
     (void)eventer_set_fd_nonblocking(e->fd); /* one that blocked would stop the whole loop */
-    coro_convert(e, is_socket && type == SOCK_STREAM);
+    /* A Unix stream is none here: what is read ends at an fd that was passed, with more behind it.
+     */
+    coro_convert(e, is_socket && protocol == IPPROTO_TCP);
     ring_add_tail(&self->events, &e->belongs);
     return (eventer_aco_t)e;
 }

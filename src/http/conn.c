@@ -113,7 +113,7 @@ int conn_send(mtev_http_session_ctx *ctx)
 int conn_send_all(mtev_http_session_ctx *ctx)
 {
     struct http_exchange *x = ctx->x;
-    struct timeval patience = clock_timeval(HTTP_WRITE_NS_MAX);
+    struct timeval patience = clock_timeval(ctx->home->times.write);
     while (x->sent < x->out.len && !ctx->is_broken) {
         int count = eventer_aco_write((eventer_aco_t)ctx->e, x->out.bytes + x->sent,
                                       x->out.len - x->sent, &patience);
@@ -136,7 +136,7 @@ static bool write_and_close(mtev_http_session_ctx *ctx)
 {
     ctx->x->response.must_close = true;
     ctx->state = CONN_WRITING;
-    set_deadline(ctx, HTTP_WRITE_NS_MAX);
+    set_deadline(ctx, ctx->home->times.write);
     return true;
 }
 
@@ -144,10 +144,8 @@ static bool write_and_close(mtev_http_session_ctx *ctx)
 static bool refuse(mtev_http_session_ctx *ctx, int status, const char *why)
 {
     struct mtev_http_request *req = &ctx->x->request;
-    if (req->head.version == 0) { /* nothing is known of it */
+    if (req->head.version == 0) /* nothing is known of it */
         req->head.version = 11;
-        req->method = "";
-    }
     req->head.keep_alive = false;
     http_respond_simply(ctx, status, why);
     (void)response_compose(ctx);
@@ -161,13 +159,17 @@ static bool finish_request(mtev_http_session_ctx *ctx)
     bool body_is_over = request_skip_body(ctx);
     if (!x->response.has_ended) {
         mtevL(mtev_error, "http: %s: the handler did not end its response\n", x->request.path);
+        x->response.must_close = true;
         http_respond_simply(ctx, 500, "the handler did not answer");
     }
+    if (x->response.is_torn && !x->response.is_composed)
+        http_respond_simply(ctx, 503, "out of memory");
     if (!body_is_over) /* what follows on the connection is of this request still */
         x->response.must_close = true;
     if (!ctx->is_broken)
         (void)response_compose(ctx);
     end_request(ctx);
+    ctx->state = CONN_WRITING;
     if (ctx->is_broken) {
         conn_close(ctx);
         return false;
@@ -176,12 +178,19 @@ static bool finish_request(mtev_http_session_ctx *ctx)
         return write_and_close(ctx);
     x->start = x->body_at;
     exchange_reset(x);
-    ctx->state = CONN_READING;
-    if (x->out.len - x->sent > HTTP_OUT_HIGH) {
-        ctx->state = CONN_WRITING;
-        set_deadline(ctx, HTTP_WRITE_NS_MAX);
-    }
+    if (x->out.len - x->sent > HTTP_OUT_HIGH)
+        set_deadline(ctx, ctx->home->times.write);
+    else
+        ctx->state = CONN_READING;
     return true;
+}
+
+/* A handler that waits for the body may ask for everything that could happen; so it is not for
+ * room. */
+static bool waits_for_room(const mtev_http_session_ctx *ctx, int mask)
+{
+    return (mask & EVENTER_WRITE) != 0 &&
+           ((mask & EVENTER_READ) == 0 || ctx->x->request.is_body_complete);
 }
 
 static bool dispatch(mtev_http_session_ctx *ctx)
@@ -199,8 +208,10 @@ static bool dispatch(mtev_http_session_ctx *ctx)
         return false;
     }
     ctx->state = CONN_WAITING;
-    set_deadline(ctx, HTTP_BODY_NS_MAX);
+    set_deadline(ctx, ctx->home->times.body);
     if ((next & EVENTER_READ) != 0 && ctx->e->edge.may_read) /* it may go on at once, next turn */
+        return true;
+    if (waits_for_room(ctx, next) && ctx->e->edge.may_write)
         return true;
     if ((next & EVENTER_WRITE) != 0)
         (void)edge_want_out(ctx->e);
@@ -243,7 +254,7 @@ static bool await_input(mtev_http_session_ctx *ctx)
         int err = conn_send(ctx);
         if (err == -EAGAIN) {
             ctx->state = CONN_WRITING;
-            set_deadline(ctx, HTTP_WRITE_NS_MAX);
+            set_deadline(ctx, ctx->home->times.write);
             return false;
         }
         if (err != 0) {
@@ -268,8 +279,14 @@ static bool await_input(mtev_http_session_ctx *ctx)
         conn_close(ctx);
         return false;
     }
-    set_deadline(ctx, HTTP_KEEPALIVE_NS_MAX);
+    set_deadline(ctx, ctx->home->times.keepalive);
     return false;
+}
+
+static bool is_head(const struct http1_head *head, const char *bytes)
+{
+    return head->version != 0 && head->method.len == 4 &&
+           memcmp(bytes + head->method.offset, "HEAD", 4) == 0;
 }
 
 static bool step_reading(mtev_http_session_ctx *ctx)
@@ -293,7 +310,7 @@ static bool step_reading(mtev_http_session_ctx *ctx)
         http1_parse_head(x->in.bytes + x->start, avail, x->seen, &limits, &x->request.head);
     if (status == -EAGAIN) {
         if (x->seen == 0)
-            set_deadline(ctx, HTTP_HEAD_NS_MAX);
+            set_deadline(ctx, ctx->home->times.head);
         x->seen = avail;
         return await_input(ctx);
     }
@@ -301,10 +318,8 @@ static bool step_reading(mtev_http_session_ctx *ctx)
     if (status == 0) {
         status = request_begin(ctx);
         why = status == 503 ? "out of memory" : "the path cannot be decoded";
-    } else if (x->request.head.version != 0) {
-        x->request.base = x->in.bytes + x->start;
-        x->request.method = "";
-        x->request.path = "(refused)";
+    } else if (is_head(&x->request.head, x->in.bytes + x->start)) {
+        x->request.method = "HEAD"; /* its answer has no body */
     }
     if (status != 0)
         return refuse(ctx, status, why);
@@ -314,9 +329,13 @@ static bool step_reading(mtev_http_session_ctx *ctx)
 static bool step_writing(mtev_http_session_ctx *ctx)
 {
     bool is_last = ctx->x->response.must_close;
+    size_t sent = ctx->x->sent;
     int err = conn_send(ctx);
-    if (err == -EAGAIN)
+    if (err == -EAGAIN) {
+        if (ctx->x->sent > sent)
+            set_deadline(ctx, ctx->home->times.write);
         return false;
+    }
     if (err != 0) {
         conn_close(ctx);
         return false;
@@ -331,7 +350,7 @@ static bool step_writing(mtev_http_session_ctx *ctx)
         return false;
     }
     ctx->state = CONN_LINGERING;
-    set_deadline(ctx, HTTP_LINGER_NS_MAX);
+    set_deadline(ctx, ctx->home->times.linger);
     return true;
 }
 
@@ -407,6 +426,11 @@ void http_request_done(mtev_http_session_ctx *ctx)
 static void on_ready(eventer_t e, uint32_t poll_bits)
 {
     mtev_http_session_ctx *ctx = e->edge.context;
+    bool is_handled = ctx->state == CONN_HANDLING || ctx->state == CONN_WAITING;
+    if (is_handled && (poll_bits & (POLLERR | POLLHUP)) != 0)
+        ctx->is_broken = true;
+    else if (is_handled && e->edge.writer == NULL && ctx->x->sent < ctx->x->out.len)
+        (void)conn_send(ctx); /* what was flushed, or answers an earlier request */
     if (ctx->state == CONN_HANDLING)
         coro_on_ready(e, poll_bits);
     else if (!ctx->is_again_due)
@@ -418,13 +442,16 @@ static void on_deadline(struct wheel_node *node)
     mtev_http_session_ctx *ctx = list_entry(node, mtev_http_session_ctx, timer);
     if (ctx->deadline_ns == 0) /* whoever has the request keeps its own time */
         return;
+    if (ctx->is_again_due && ctx->state == CONN_READING) /* it is us who are late */
+        ctx->deadline_ns = ctx->home->loop->now_ns + ctx->home->times.head;
     if (ctx->deadline_ns > ctx->home->loop->now_ns) {
         wheel_add(&ctx->home->loop->wheel, &ctx->timer, ctx->deadline_ns);
         return;
     }
     bool has_begun = ctx->state == CONN_READING && ctx->x != NULL;
     if (has_begun || ctx->state == CONN_WAITING) {
-        ctx->x->request.head.version = 11;
+        if (has_begun)
+            ctx->x->request.head.version = 0;
         if (refuse(ctx, 408,
                    has_begun ? "the request head did not arrive in time"
                              : "the request body did not arrive in time"))
@@ -461,7 +488,7 @@ static void accepted(eventer_t e, void *context)
     ring_add_tail(&home->all, &ctx->all);
     home->count++;
     e->edge.may_read = false; /* the registration reports what is there already */
-    set_deadline(ctx, HTTP_HEAD_NS_MAX);
+    set_deadline(ctx, ctx->home->times.head);
 }
 
 mtev_acceptor_closure_t *http_session_acceptor(mtev_http_session_ctx *ctx)

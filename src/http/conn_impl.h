@@ -32,12 +32,14 @@
 #include "http/http1_parse.h"
 #include "http/uri.h"
 
+#include <stdatomic.h>
+
 #define HTTP_HEAD_NS_MAX             (10 * CLOCK_NS_PER_S) /* from a head's first byte on */
 #define HTTP_KEEPALIVE_NS_MAX        (75 * CLOCK_NS_PER_S) /* from a response to the next request */
 #define HTTP_BODY_NS_MAX             (30 * CLOCK_NS_PER_S) /* without a byte of the body */
 #define HTTP_WRITE_NS_MAX            (30 * CLOCK_NS_PER_S) /* without the peer taking a byte */
 #define HTTP_LINGER_NS_MAX           (2 * CLOCK_NS_PER_S)
-#define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 20)
+#define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 28) /* of a body that nobody wants */
 #define HTTP_DRAIN_MS_MAX            700 /* for requests under way when the process ends */
 #define HTTP_IN_SIZE                 ((size_t)16 * 1024) /* the input buffer at first */
 #define HTTP_BODY_ROOM_MIN           ((size_t)4 * 1024)  /* of it behind a head, for the body */
@@ -90,7 +92,8 @@ struct http_response {
     struct buf fields; /* lines "Name: value\r\n" */
     struct buf body;   /* not yet in out */
     uint32_t options;
-    bool has_length;      /* the handler set Content-Length */
+    bool is_torn;         /* a part of it found no memory */
+    bool has_length;      /* Content-Length is known */
     bool is_started;      /* the head is in out */
     bool is_chunked;      /* once started */
     bool has_ended;       /* no more is appended */
@@ -126,15 +129,21 @@ struct mtev_http_session_ctx { /* a connection */
     struct mail again; /* another turn */
     uint64_t lingered; /* bytes */
     uint8_t state;
-    bool is_broken;    /* the peer is gone; nothing more can be sent */
-    bool is_again_due; /* again is under way: the struct must stay */
+    _Atomic bool is_broken; /* the peer is gone; nothing more can be sent.  Jobs look at it */
+    bool is_again_due;      /* again is under way: the struct must stay */
     bool is_closed;
     bool is_dispatching; /* the dispatcher is on this stack */
     bool is_running;     /* run() is on this stack: the struct must stay */
 };
 
+/* How long a connection may keep its loop waiting, in nanoseconds: the HTTP_*_NS_MAX of above. */
+struct http_times {
+    uint64_t head, keepalive, body, write, linger;
+};
+
 struct http_home { /* of a loop */
     struct loop *loop;
+    struct http_times times; /* tests of this layer set shorter ones */
     struct http_exchange *free;
     size_t free_count;
     struct ring all;

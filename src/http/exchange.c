@@ -15,6 +15,13 @@ struct http_home *http_home_self(void)
     if (home == NULL)
         return NULL;
     home->loop = loop_self;
+    home->times = (struct http_times){
+        .head = HTTP_HEAD_NS_MAX,
+        .keepalive = HTTP_KEEPALIVE_NS_MAX,
+        .body = HTTP_BODY_NS_MAX,
+        .write = HTTP_WRITE_NS_MAX,
+        .linger = HTTP_LINGER_NS_MAX,
+    };
     ring_init(&home->all);
     loop_self->http = home;
     return home;
@@ -65,6 +72,8 @@ void exchange_reset(struct http_exchange *x)
 {
     arena_reset(&x->arena);
     x->request.head.fields = x->request.fields;
+    x->request.method = ""; /* until its head is complete */
+    x->request.path = "";
     x->request.has_body = false;
     x->request.state = NULL;
     x->request.at_end = NULL;
@@ -80,6 +89,7 @@ void exchange_give(struct http_home *home, struct http_exchange *x)
     }
     x->in.len = x->start = x->sent = 0;
     trim(&x->out);
+    trim(&x->response.body);
     exchange_reset(x);
     x->next_free = home->free;
     home->free = x;

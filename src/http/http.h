@@ -52,7 +52,8 @@ void http_request_set_state(mtev_http_session_ctx *ctx, void *state, void (*at_e
 void http_request_set_upload(mtev_http_session_ctx *ctx, const void *bytes, size_t len);
 
 /*
- * Answer with status and a one-line text body, if output has not started; else just end the
+ * Answer with status and a one-line text body, in place of what was set before (but for the
+ * connection's end), if output has not started; else just end the
  * connection after what was sent.  Ends the response.
  */
 void http_respond_simply(mtev_http_session_ctx *ctx, int status, const char *text);

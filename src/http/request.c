@@ -281,7 +281,7 @@ static int send_continue(mtev_http_session_ctx *ctx)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     struct mtev_http_request *req = &ctx->x->request;
-    if (!req->owes_continue)
+    if (!req->owes_continue || ctx->x->response.is_started) /* the answer itself has begun */
         return 0;
     req->owes_continue = false;
     int err = buf_append(&ctx->x->out, interim, sizeof(interim) - 1);
@@ -299,7 +299,7 @@ static int read_more(mtev_http_session_ctx *ctx, int *mask)
     size_t size = x->in.capacity - x->in.len;
     int rv;
     if (conn_may_block(ctx)) {
-        struct timeval patience = clock_timeval(HTTP_BODY_NS_MAX);
+        struct timeval patience = clock_timeval(ctx->home->times.body);
         rv = eventer_aco_read((eventer_aco_t)ctx->e, room, size, &patience);
     } else if (ctx->e->edge.may_read) {
         rv = ctx->e->wire->read(ctx->e->fd, room, size, mask, ctx->e);

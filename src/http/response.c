@@ -27,7 +27,7 @@ void response_init(struct http_response *res)
     res->body.len = 0;
     res->options = 0;
     res->length_left = 0;
-    res->has_length = res->is_started = res->is_chunked = false;
+    res->is_torn = res->has_length = res->is_started = res->is_chunked = false;
     res->has_ended = res->is_composed = res->must_close = false;
 }
 
@@ -120,8 +120,9 @@ static bool take_field(struct http_response *res, const char *name, size_t len, 
     if (IS_NAMED(name, len, "Content-Length")) {
         if (number_u64(value, value_len, INT64_MAX, &length) != 0)
             return false;
-        res->has_length = true;
+        res->has_length = true; /* compose_head() writes it: once, and as numbers are written */
         res->length_left = length;
+        return true;
     }
     return set_field(res, name, len, value, value_len);
 }
@@ -158,10 +159,17 @@ mtev_boolean mtev_http_response_option_set(mtev_http_session_ctx *ctx, uint32_t 
 
 /* ---- appending ------------------------------------------------------------------- */
 
-/* Send what has gathered if it is much, where that is possible; false if the peer is gone. */
-static bool flush_if_much(mtev_http_session_ctx *ctx)
+/* Note in the response, whose lock is held, what became of an append.  True if it is there. */
+static bool note_append(struct http_response *res, int err)
 {
-    if (ctx->x->response.body.len < HTTP_FLUSH_AT || loop_self != ctx->home->loop)
+    res->is_torn = res->is_torn || err != 0;
+    return err == 0;
+}
+
+/* Send what has gathered, len bytes, if it is much and we can; false if the peer is gone. */
+static bool flush_if_much(mtev_http_session_ctx *ctx, size_t len)
+{
+    if (len < HTTP_FLUSH_AT || loop_self != ctx->home->loop)
         return true;
     return mtev_http_response_flush(ctx, mtev_false) == mtev_true;
 }
@@ -170,9 +178,11 @@ mtev_boolean mtev_http_response_append(mtev_http_session_ctx *ctx, const void *b
 {
     struct http_response *res = &ctx->x->response;
     spinlock_lock(&res->lock);
-    bool ok = !res->has_ended && !ctx->is_broken && buf_append(&res->body, bytes, len) == 0;
+    bool ok =
+        !res->has_ended && !ctx->is_broken && note_append(res, buf_append(&res->body, bytes, len));
+    size_t gathered = res->body.len;
     spinlock_unlock(&res->lock);
-    return ok && flush_if_much(ctx) ? mtev_true : mtev_false;
+    return ok && flush_if_much(ctx, gathered) ? mtev_true : mtev_false;
 }
 
 mtev_boolean mtev_http_response_append_str(mtev_http_session_ctx *ctx, const char *text)
@@ -194,9 +204,11 @@ mtev_boolean mtev_http_response_vappend(mtev_http_session_ctx *ctx, const char *
 {
     struct http_response *res = &ctx->x->response;
     spinlock_lock(&res->lock);
-    bool ok = !res->has_ended && !ctx->is_broken && buf_vappendf(&res->body, format, args) == 0;
+    bool ok = !res->has_ended && !ctx->is_broken &&
+              note_append(res, buf_vappendf(&res->body, format, args));
+    size_t gathered = res->body.len;
     spinlock_unlock(&res->lock);
-    return ok && flush_if_much(ctx) ? mtev_true : mtev_false;
+    return ok && flush_if_much(ctx, gathered) ? mtev_true : mtev_false;
 }
 
 /* ---- composing ------------------------------------------------------------------- */
@@ -234,13 +246,18 @@ static int compose_head(mtev_http_session_ctx *ctx, bool final)
     struct buf *out = &ctx->x->out;
     bool is_11 = ctx->x->request.head.version != 10;
     char number[20], *digits = number + sizeof(number);
-    bool says_length = final && !res->has_length && !has_no_body(res);
 
+    if (final && !res->has_length && !has_no_body(res)) {
+        res->has_length = true;
+        res->length_left = res->body.len;
+    }
+    bool says_length = res->has_length && res->status >= 200 && res->status != 204;
     if (!final && !res->has_length && !has_no_body(res)) {
         res->is_chunked = is_11 && (res->options & MTEV_HTTP_CLOSE) == 0;
         res->must_close = res->must_close || !res->is_chunked;
     }
-    res->must_close = res->must_close || !ctx->x->request.head.keep_alive || ctx->home->is_draining;
+    res->must_close = res->must_close || !ctx->x->request.head.keep_alive ||
+                      ctx->home->is_draining || res->status < 200; /* it would be no answer */
     int err = buf_reserve(out, res->fields.len + HTTP_REASON_LEN_MAX + 192);
     if (err != 0)
         return err;
@@ -257,12 +274,10 @@ static int compose_head(mtev_http_session_ctx *ctx, bool final)
     if (res->fields.len > 0)
         to = put(to, res->fields.bytes, res->fields.len);
     if (says_length) {
-        digits = decimal(digits, res->body.len);
+        digits = decimal(digits, res->length_left);
         to = PUT_TEXT(to, "Content-Length: ");
         to = put(to, digits, (size_t)(number + sizeof(number) - digits));
         to = PUT_TEXT(to, "\r\n");
-        res->length_left = res->body.len;
-        res->has_length = true;
     }
     if (res->is_chunked)
         to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
@@ -361,12 +376,16 @@ mtev_boolean mtev_http_response_end(mtev_http_session_ctx *ctx)
 
 mtev_boolean mtev_http_response_complete(mtev_http_session_ctx *ctx)
 {
-    return ctx->x->response.has_ended ? mtev_true : mtev_false;
+    struct http_response *res = &ctx->x->response;
+    spinlock_lock(&res->lock);
+    bool has_ended = res->has_ended;
+    spinlock_unlock(&res->lock);
+    return has_ended ? mtev_true : mtev_false;
 }
 
 mtev_boolean mtev_http_response_closed(mtev_http_session_ctx *ctx)
 {
-    return ctx->x->response.has_ended || ctx->is_broken ? mtev_true : mtev_false;
+    return ctx->is_broken ? mtev_true : mtev_http_response_complete(ctx);
 }
 
 bool http_response_has_ended(mtev_http_session_ctx *ctx)

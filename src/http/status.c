@@ -40,7 +40,9 @@ void http_respond_simply(mtev_http_session_ctx *ctx, int status, const char *tex
         res->has_ended = true;
         return;
     }
+    bool must_close = res->must_close;
     response_init(res);
+    res->must_close = must_close;
     mtev_http_response_status_set(ctx, status, http_status_text(status));
     mtev_http_response_header_set(ctx, "Content-Type", "text/plain");
     mtev_http_response_append(ctx, text, strlen(text));

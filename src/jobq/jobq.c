@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -60,18 +59,14 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Add a thread; q->lock is held.  Signals belong to the program's own threads. */
+/* Add a thread; q->lock is held. */
 static int add_thread(struct jobq *q)
 {
     pthread_t thread;
     pthread_attr_t attr;
-    sigset_t all, before;
-    sigfillset(&all);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     int err = pthread_create(&thread, &attr, thread_main, q);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
     if (err == 0)
         q->counts.threads++;

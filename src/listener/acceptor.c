@@ -49,7 +49,7 @@ static void arrive(struct mail *mail, struct loop *loop)
     } else if (type->accepted != NULL) {
         type->accepted(e, type->context);
     } else {
-        coro_convert(e, true);
+        coro_convert(e, e->edge.is_stream);
         if (coro_start(type->coroutine, e, (const void *)(uintptr_t)type->coroutine) != 0) {
             mtevL(mtev_error, "listener: %s: out of memory; a connection is dropped\n", type->name);
             eventer_aco_close((eventer_aco_t)e);
@@ -78,7 +78,7 @@ int acceptor_hand_over(const struct listener_type *type, struct loop *loop, int 
     ac->remote_len = remote_len;
     memcpy(&ac->remote, remote, sizeof(*remote));
     e->guest = &guest;
-    e->edge.is_stream = true;
+    e->edge.is_stream = remote->ss_family != AF_UNIX; /* see eventer_set_eventer_aco() */
     event_set_owner(e, loop);
     if (loop == loop_self)
         arrive(&ac->mail, loop);

@@ -17,7 +17,7 @@
 #define BACKLOG_MAX 65535
 
 static struct listener_type *types;   /* newest first */
-static struct listen_socket *sockets; /* in the reverse order of the configuration */
+static struct listen_socket *sockets; /* in the order of the configuration */
 static bool has_hooks, has_started;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all above */
 
@@ -201,8 +201,10 @@ static int open_stanza(mtev_conf_section_t section)
         return err;
     }
     pthread_mutex_lock(&lock);
-    s->next = sockets;
-    sockets = s;
+    struct listen_socket **last = &sockets;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = s;
     bool start = has_started;
     pthread_mutex_unlock(&lock);
     return start ? listen_socket_start(s) : 0;

@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "eventer/pool.h"
 #include "listener/listener.h"
+#include "rest/rest.h"
 
 #include <eventer/eventer.h>
 #include <mtev_rest.h>
@@ -207,15 +208,23 @@ static void *loop_in_a_thread(void *closure)
     return NULL;
 }
 
+/* Make acls, in <rest>, the configuration; the rest of it counts at the start only. */
+static void load(const char *acls)
+{
+    char text[1024];
+    snprintf(text, sizeof(text),
+             "<t><eventer><config><concurrency>2</concurrency></config></eventer>"
+             "<listeners><listener type='http_rest_api' address='127.0.0.1' port='0'/></listeners>"
+             "<rest>%s</rest></t>",
+             acls);
+    assert_int_equal(conf_load_text("test", text), 0);
+}
+
+#define ACLS "<acl><rule type='deny' url='^/secret/'/><rule type='allow' ip='127.0.0.0/8'/></acl>"
+
 static void the_server_starts(void **state)
 {
-    assert_int_equal(
-        conf_load_text("test", "<t><eventer><config><concurrency>2</concurrency></config></eventer>"
-                               "<listeners><listener type='http_rest_api' address='127.0.0.1'"
-                               " port='0'/></listeners>"
-                               "<rest><acl><rule type='deny' url='^/secret/'/>"
-                               "<rule type='allow' ip='127.0.0.0/8'/></acl></rest></t>"),
-        0);
+    load(ACLS);
     assert_int_equal(eventer_init(), 0);
     assert_int_equal(sem_init(&over, 0, 0), 0);
     mtev_http_rest_init();
@@ -392,6 +401,21 @@ static void what_the_acl_denies_is_403(void **state)
 {
     assert_status(ask("GET", "/secret/x"), 403);
     assert_status(ask("GET", "/%73ecret/"), 403);
+}
+
+static void a_new_acl_counts_from_the_next_request(void **state)
+{
+    load("<acl><rule type='deny' ip='127.0.0.0/8'/><rule type='allow'/></acl>");
+    assert_status(ask("GET", "/users/1"), 200);
+    assert_int_equal(rest_acl_load(), 0);
+    assert_status(ask("GET", "/users/1"), 403);
+    load("<acl type='allow' ip='nowhere'/>");
+    assert_int_equal(rest_acl_load(), -EINVAL);
+    assert_said_one_line("test:1: <acl> ip=\"nowhere\": ");
+    assert_status(ask("GET", "/users/1"), 403);
+    load(ACLS);
+    assert_int_equal(rest_acl_load(), 0);
+    assert_status(ask("GET", "/users/1"), 200);
 }
 
 static void an_open_rule_asks_no_acl(void **state)
@@ -626,28 +650,34 @@ static void a_body_that_cannot_be_had_is_answered(void **state)
 /* ---- memory -----------------------------------------------------------------------------------
  */
 
+struct question {
+    const char *path;
+    int status; /* when there is memory */
+};
+
 static void ask_with_too_little_memory(void *closure)
 {
-    const char *path = closure;
+    const struct question *question = closure;
     char text[512];
     int fd = dial();
     snprintf(
         text, sizeof(text),
         "POST %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
         "3\r\nabc\r\n0\r\n\r\n",
-        path);
+        question->path);
     send_text(fd, text);
     read_to_end(fd);
     close(fd);
     if (reply[0] != '\0' && strstr(reply, " 503 ") == NULL)
-        assert_status(reply, 200);
+        assert_status(reply, question->status);
 }
 
 static void it_bears_the_failure_of_each_allocation(void **state)
 {
-    harness_fail_each_allocation(ask_with_too_little_memory, (void *)(uintptr_t) "/upload");
-    harness_fail_each_allocation(ask_with_too_little_memory, (void *)(uintptr_t) "/aco/upload");
-    harness_fail_each_allocation(ask_with_too_little_memory, (void *)(uintptr_t) "/users/1");
+    static struct question questions[] = {
+        {"/upload", 200}, {"/aco/upload", 200}, {"/users/1", 405}};
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+        harness_fail_each_allocation(ask_with_too_little_memory, &questions[i]);
     while (said()[0] != '\0') /* how much was said depends on what failed */
         ;
     while (sem_trywait(&over) == 0)
@@ -664,6 +694,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(head_is_get_without_the_body),
     cmocka_unit_test(a_path_that_is_too_hard_is_500_and_one_line),
     cmocka_unit_test(what_the_acl_denies_is_403),
+    cmocka_unit_test(a_new_acl_counts_from_the_next_request),
     cmocka_unit_test(an_open_rule_asks_no_acl),
     cmocka_unit_test(an_auth_function_decides),
     cmocka_unit_test(a_handler_in_a_coroutine_may_sleep),

@@ -7,6 +7,14 @@
 
 #include "in_loop.h"
 
+#include "coro/coro.h"
+
+/* The coroutine that runs here; there is one. */
+static inline struct coro *this_coroutine(void)
+{
+    return list_entry(aco_get_co(), struct coro, co);
+}
+
 static inline void coroutine_run_errand(void)
 {
     struct errand *errand = eventer_aco_arg();

@@ -1,0 +1,159 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: MIT
+"""Goal: what the manual pages and the guide show is code that compiles and does what they say.
+
+Method: each example of a manual page, and each program of the guide, is compiled as a user would,
+without a warning, and linked with the library of the build folder (second argument).  Those that
+end by themselves are run, the others are talked to.  Each piece of code in a chapter must be found
+in the program that the line before it names.
+"""
+import glob
+import http.client
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE, BUILD = sys.argv[1:3]
+del sys.argv[1:3]
+LIBRARY = os.path.join(BUILD, "src")
+GUIDE = os.path.join(SOURCE, "docs/guide")
+COMPILE = ["cc", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror",
+           "-I" + os.path.join(SOURCE, "include")]
+LINK = [os.path.join(LIBRARY, "libeventer.so"), "-Wl,-rpath," + LIBRARY]
+
+# In a manual page a comment line goes before code that compiles, or that runs and ends as well.
+EXAMPLE = re.compile(r'^\.\\" compile( and run)?\n\.Bd -literal[^\n]*\n(.*?)^\.Ed$', re.M | re.S)
+BLOCK = re.compile(r"^([^\n]*)\n```c\n(.*?)^```$", re.M | re.S)
+MARK = re.compile(r"<!-- from code/(\w+\.c) -->")
+
+CONFIGURATION = """<{name}><rest><acl><rule type='allow'/></acl></rest>
+<listeners address='127.0.0.1'>{listeners}</listeners></{name}>"""
+LISTENER = "<listener type='{}' port='0'/>"
+
+
+def run(*command):
+    """Run a command; fail with what it printed."""
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            timeout=60, check=False)
+    if result.returncode != 0:
+        raise AssertionError(f"{command[0]}: status {result.returncode}\n{result.stdout}")
+
+
+def compiled(folder, source):
+    """Compile a program and return its path."""
+    program = os.path.join(folder, os.path.basename(source)[:-2])
+    run(*COMPILE, source, "-o", program, *LINK)
+    return program
+
+
+class Served:
+    """A program of the guide that serves the types on free ports, while in a with statement."""
+
+    def __init__(self, folder, name, *types):
+        self.configuration = os.path.join(folder, name + ".conf")
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write(CONFIGURATION.format(name=name,
+                                            listeners="".join(map(LISTENER.format, types))))
+        self.command = [compiled(folder, os.path.join(GUIDE, "code", name + ".c")),
+                        "-c", self.configuration]
+        self.count = len(types)
+        self.process = None
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        return [("127.0.0.1", int(self.process.stdout.readline().rsplit(":", 1)[1]))
+                for _ in range(self.count)]
+
+    def __exit__(self, *exception):
+        self.process.terminate()
+        self.process.stdout.close()
+        if self.process.wait(timeout=20) != 0 and exception[0] is None:
+            raise AssertionError(f"{self.command[0]} ended with {self.process.returncode}")
+
+
+def get(address, path):
+    """Return (status, body) of a GET."""
+    connection = http.client.HTTPConnection(*address, timeout=20)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    result = response.status, response.read().decode()
+    connection.close()
+    return result
+
+
+def talk(address, text):
+    """Send text and return all that is answered until the peer ends."""
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(text.encode())
+        answer = b""
+        while chunk := connection.recv(4096):
+            answer += chunk
+    return answer.decode()
+
+
+class Docs(unittest.TestCase):
+    """The manual pages and the guide."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def test_examples_of_the_manual_pages_compile_and_run(self):
+        count = 0
+        for page in sorted(glob.glob(os.path.join(SOURCE, "docs/man/*.3"))):
+            with open(page, encoding="utf-8") as file:
+                examples = EXAMPLE.findall(file.read())
+            for number, (and_run, text) in enumerate(examples):
+                name = f"{os.path.basename(page)[:-2]}_{number}.c"
+                with self.subTest(name):
+                    source = os.path.join(self.folder, name)
+                    with open(source, "w", encoding="utf-8") as file:
+                        file.write(text.replace("\\e", "\\").replace("\\&", ""))
+                    program = compiled(self.folder, source)
+                    if and_run:
+                        run(program)
+                    count += 1
+        self.assertGreater(count, 0)
+
+    def test_the_guide_shows_what_is_compiled(self):
+        count = 0
+        for chapter in sorted(glob.glob(os.path.join(GUIDE, "*.md"))):
+            with open(chapter, encoding="utf-8") as file:
+                blocks = BLOCK.findall(file.read())
+            for before, block in blocks:
+                with self.subTest(os.path.basename(chapter), block=block[:60]):
+                    mark = MARK.fullmatch(before)
+                    self.assertIsNotNone(mark, f"before the code stands '{before}'")
+                    path = os.path.join(GUIDE, "code", mark.group(1))
+                    with open(path, encoding="utf-8") as file:
+                        self.assertIn("\n" + block, file.read())
+                    count += 1
+        self.assertGreater(count, 0)
+
+    def test_the_first_program_answers(self):
+        with Served(self.folder, "first", "http_rest_api") as (address,):
+            self.assertEqual(get(address, "/"), (200, "nothing to try yet\n"))
+
+    def test_names_are_looked_up_and_waited_for(self):
+        with Served(self.folder, "lookup", "http_rest_api") as (address,):
+            self.assertEqual(get(address, "/wait/10"), (200, "10 ms later\n"))
+            self.assertEqual(get(address, "/address/127.0.0.1"), (200, "127.0.0.1\n"))
+            self.assertEqual(get(address, "/address/1.2.3.4.5.6")[0], 404)
+
+    def test_the_porter_counts_files(self):
+        path = os.path.join(self.folder, "seven")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("7 bytes")
+        with Served(self.folder, "porter", "talk", "gate") as addresses:
+            for address in addresses:
+                answer = talk(address, f"{path} {path}\nhm\n{path} {path}.not\nquit\n")
+                self.assertEqual(answer, "7 and 7 bytes\nwhich two files?\n7 and -1 bytes\n")
+                self.assertEqual(talk(address, "x" * 128), "that line is too long\n")
+
+
+unittest.main()
