@@ -49,8 +49,8 @@ static inline uint64_t clock_duration_ns(const struct timeval *tv)
     }
     if (s < 0)
         return 0;
-    if (s > longest_s)
-        s = longest_s;
+    if (s >= longest_s)
+        return (uint64_t)longest_s * CLOCK_NS_PER_S;
     return (uint64_t)s * CLOCK_NS_PER_S + (uint64_t)us * CLOCK_NS_PER_US;
 }
 

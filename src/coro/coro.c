@@ -181,8 +181,8 @@ int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_en
     if (co == NULL)
         return -ENOMEM;
     co->on_end = on_end;
-    if (self !=
-        NULL) { /* the drain runs the child until it waits or ends, and then goes on with us */
+    if (self != NULL) {
+        /* The drain runs the child until it waits or ends, and then goes on with us. */
         queue_put_first(&home->batch, &self->ready);
         queue_put_first(&home->batch, &co->ready);
         self->state = CORO_READY;

@@ -234,9 +234,11 @@ int eventer_aco_close(eventer_aco_t aco)
 void eventer_aco_free(eventer_aco_t aco)
 {
     eventer_t e = (eventer_t)aco;
-    if (e != NULL && atomic_load_explicit(&e->refs, memory_order_acquire) == 1 &&
-        event_owner(e) == loop_self)
-        coro_cancel_waits(e);
+    if (e != NULL && event_owner(e) == loop_self) {
+        ring_remove(&e->belongs); /* somebody else may hold e for a moment longer */
+        if (atomic_load_explicit(&e->refs, memory_order_acquire) == 1)
+            coro_cancel_waits(e);
+    }
     eventer_free(e);
 }
 

@@ -126,6 +126,14 @@ int conn_send_all(mtev_http_session_ctx *ctx)
     return ctx->is_broken ? -EPIPE : 0;
 }
 
+void conn_send_ended(mtev_http_session_ctx *ctx)
+{
+    if (!ctx->x->request.is_body_complete) /* the handler may go on reading it */
+        ctx->x->response.must_close = true;
+    if (!ctx->is_broken && response_compose(ctx) == 0 && ctx->e->edge.writer == NULL)
+        (void)conn_send(ctx);
+}
+
 /*
  * ---- steps: each returns true if the next one may follow, false if there is nothing to do now
  * ----
@@ -203,7 +211,9 @@ static bool dispatch(mtev_http_session_ctx *ctx)
         return finish_request(ctx);
     if (next == HTTP_DISPATCH_PENDING) {
         ctx->deadline_ns = 0;
-        if (ctx->e->edge.writer == NULL) /* what earlier requests were answered */
+        if (ctx->x->response.has_ended)
+            conn_send_ended(ctx);
+        else if (ctx->e->edge.writer == NULL) /* what earlier requests were answered */
             (void)conn_send(ctx);
         return false;
     }

@@ -193,4 +193,9 @@ bool conn_may_block(mtev_http_session_ctx *ctx);
 /* Wait in the coroutine until out is sent.  0 or -errno.  Yields. */
 int conn_send_all(mtev_http_session_ctx *ctx);
 
+/*
+ * The response has ended and its handler has not: the peer need not wait for that.  Its loop only.
+ */
+void conn_send_ended(mtev_http_session_ctx *ctx);
+
 #endif

@@ -371,6 +371,9 @@ mtev_boolean mtev_http_response_end(mtev_http_session_ctx *ctx)
     bool was_open = !res->has_ended;
     res->has_ended = true;
     spinlock_unlock(&res->lock);
+    /* A handler that has not waited yet is about to be over, and the output leaves with others'. */
+    if (was_open && conn_may_block(ctx) && !ctx->is_dispatching)
+        conn_send_ended(ctx);
     return was_open && !ctx->is_broken ? mtev_true : mtev_false;
 }
 

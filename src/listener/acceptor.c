@@ -36,6 +36,17 @@ static int never_called(eventer_t e, int mask, void *closure, struct timeval *no
     return 0;
 }
 
+/* The coroutine of a connection: the connection is its own, as if it had converted it. */
+static void serve(void)
+{
+    struct coro *self = coro_self();
+    eventer_t e = eventer_aco_arg();
+    mtev_acceptor_closure_t *ac = e->closure;
+    ring_add_tail(&self->events, &e->belongs);
+    self->func = ac->type->coroutine; /* what it is called by */
+    self->func();
+}
+
 /* In the loop that serves the connection. */
 static void arrive(struct mail *mail, struct loop *loop)
 {
@@ -50,7 +61,7 @@ static void arrive(struct mail *mail, struct loop *loop)
         type->accepted(e, type->context);
     } else {
         coro_convert(e, e->edge.is_stream);
-        if (coro_start(type->coroutine, e, (const void *)(uintptr_t)type->coroutine) != 0) {
+        if (coro_start(serve, e, (const void *)(uintptr_t)type->coroutine) != 0) {
             mtevL(mtev_error, "listener: %s: out of memory; a connection is dropped\n", type->name);
             eventer_aco_close((eventer_aco_t)e);
             eventer_aco_free((eventer_aco_t)e);
@@ -76,7 +87,8 @@ int acceptor_hand_over(const struct listener_type *type, struct loop *loop, int 
     ac->ctx = NULL;
     ac->ctx_free = NULL;
     ac->remote_len = remote_len;
-    memcpy(&ac->remote, remote, sizeof(*remote));
+    memset(&ac->remote, 0, sizeof(ac->remote)); /* the path of a unix socket ends there */
+    memcpy(&ac->remote, remote, MIN((size_t)remote_len, sizeof(ac->remote)));
     e->guest = &guest;
     e->edge.is_stream = remote->ss_family != AF_UNIX; /* see eventer_set_eventer_aco() */
     event_set_owner(e, loop);

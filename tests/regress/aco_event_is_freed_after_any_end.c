@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Defect: a converted event was freed only if what resumed its coroutine last was its own fd, not
- * after a time-out, a sleep or a job. Method: end connections after each of these, with one close
- * and one free, and count the events alive; also where the coroutine was started by the fd's
- * classic callback. Shown red: take one more reference in coro_convert() of coro/io.c.
+ * Defect: a converted event was freed only if what resumed its coroutine last was its own fd,
+ * not after a time-out, a sleep or a job.
+ * Method: end connections after each of these, with one close and one free, and count the events
+ * alive; also where the coroutine was started by the fd's classic callback.
+ * Shown red: take one more reference in coro_convert() of coro/io.c.
  */
 #include "in_coroutine.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Defect: a timer that was added or moved by another thread did not wake its loop, and was up to
- * 200 ms late; so was a coroutine that was started off the loops. Method: wait until the loop
- * sleeps, for good, and then add, move, start: all of it happens, and all of fifty rounds take less
- * than 200 ms each. Shown red: drop loop_wake() from loop_post() of eventer/loop.c.
+ * 200 ms late; so was a coroutine that was started off the loops.
+ * Method: wait until the loop sleeps, for good, and then add, move, start: all of it happens,
+ * and all of fifty rounds take less than 200 ms each.
+ * Shown red: drop loop_wake() from loop_post() of eventer/loop.c.
  */
 #include "in_coroutine.h"
 

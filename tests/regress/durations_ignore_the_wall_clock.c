@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Defect: time-outs and sleeps were computed with the wall clock, so that setting it broke them
- * all. Method: this program has its own clock_gettime(2), whose wall clock jumps by an hour, back
- * and forth, while coroutines sleep and time out, and timers wait; a jump back must not keep them
- * for an hour, one forth must not end them early. Shown red: have clock_mono_ns() of base/clock.h
- * read CLOCK_REALTIME.
+ * all.
+ * Method: this program has its own clock_gettime(2), whose wall clock jumps by an hour, back and
+ * forth, while coroutines sleep and time out, and timers wait; a jump back must not keep them
+ * for an hour, one forth must not end them early.
+ * Shown red: have clock_mono_ns() of base/clock.h read CLOCK_REALTIME.
  */
 #include "in_coroutine.h"
 

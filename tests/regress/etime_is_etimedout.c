@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Defect: a time-out set ETIMEDOUT (110), programs tested for ETIME (62), and their branch was
- * dead. Method: time out, and take both branches. Shown red: drop the "#define ETIME ETIMEDOUT" of
- * mtev_defines.h and its #undef.
+ * dead.
+ * Method: time out, and take both branches.
+ * Shown red: drop the "#define ETIME ETIMEDOUT" of mtev_defines.h and its #undef.
  */
 #include "in_coroutine.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Defect: the end of a gate's last job woke whoever had sent that job, not who waited; a gate that
- * was never waited on, or used outside a coroutine, crashed or leaked. Method: one coroutine waits
- * on a gate through which another has sent the last job; gates that are never waited on; use from
- * outside. Shown red: have gate_leave() wake the coroutine of its last job (or nobody), as it once
- * did.
+ * Defect: the end of a gate's last job woke whoever had sent that job, not who waited; a gate
+ * that was never waited on, or used outside a coroutine, crashed or leaked.
+ * Method: one coroutine waits on a gate through which another has sent the last job; gates that
+ * are never waited on; use from outside.
+ * Shown red: have gate_leave() of coro/gate.c not wake the waiter.
  */
 #include "in_coroutine.h"
 #include "logged.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Defect: every loop woke five times a second, there were four loops a CPU and one more, and each
- * job queue had a timer that ran every second. Method: the default number of loops; count their
- * waits over half a second with parked coroutines, a far timer and queues, and nothing to do. Shown
- * red: have sleep_ns() of eventer/loop.c return at most 200 ms.
+ * Defect: every loop woke five times a second, there were four loops a CPU and one more, and
+ * each job queue had a timer that ran every second.
+ * Method: the default number of loops; count what its own epoll_wait(2) and epoll_pwait2(2) see
+ * in half a second with parked coroutines, a far timer and queues, and nothing to do.
+ * Shown red: have sleep_ns() of eventer/loop.c return at most 200 ms.
  */
 #include "in_coroutine.h"
 

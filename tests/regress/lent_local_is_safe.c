@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Defect: a job that was given the address of a local wrote to whatever coroutine stood there
- * meanwhile, and its result was lost. Method: lend a local to a job that writes only when
- * neighbours on the same stack have run; more than there are stacks. Shown red: in lend() of
- * coro/asynch.c, return NULL; and in make() of coro/coro.c ask for no private stack.
+ * meanwhile, and its result was lost.
+ * Method: lend a local to a job that writes only when neighbours on the same stack have run;
+ * more than there are stacks.
+ * Shown red: in lend() of coro/asynch.c, return NULL; and in make() of coro/coro.c ask for no
+ * private stack.
  */
 #include "in_coroutine.h"
 

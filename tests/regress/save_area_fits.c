@@ -2,7 +2,8 @@
 /*
  * Defect: every coroutine had 32 KiB for its frames from the start, and the area never shrank.
  * Method: park many on few stacks and look at what each holds: nothing while it owns its stack,
- * else about what is live. Shown red: in aco_save_owner() of aco/aco.c, allocate at least 32 KiB.
+ * else about what is live.
+ * Shown red: in aco_save_owner() of aco/aco.c, allocate at least 32 KiB.
  */
 #include "in_coroutine.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Defect: a sleep left its time-out behind, so that the next read, write or accept that had to wait
- * failed with ETIMEDOUT although its fd became ready.
+ * Defect: a sleep left its time-out behind, so that the next read, write or accept that had to
+ * wait failed with ETIMEDOUT although its fd became ready.
  * Method: sleep, then wait for a byte that comes later.
- * Shown red: have coro_park() return -ETIMEDOUT after any wait of a coroutine that once slept.
+ * Shown red: in coro_wake() of coro/coro.h, keep the old result when the new one is 0.
  */
 #include "in_coroutine.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Defect: after a coroutine had closed its fd in the fd's own dispatch, the mask of the dead event
- * was installed for whoever had the number now; and reports that were fetched already reached him.
+ * Defect: after a coroutine had closed its fd in the fd's own dispatch, the mask of the dead
+ * event was installed for whoever had the number now; and reports that were fetched already
+ * reached him.
  * Method: two fds become ready in one batch; what the first wakes closes the second and opens
- * another fd of the same number, whose reader must go on waiting. Shown red: in edge_ready() of
- * eventer/edge.c, do not compare the generation.
+ * another fd of the same number, whose reader must go on waiting.
+ * Shown red: in edge_ready() of eventer/edge.c, do not compare the generation.
  */
 #include "in_coroutine.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Defect: each read or write that waited cost three epoll_ctl(2) calls.
- * Method: count the calls of the loop's poller over a hundred exchanges, each of which waits: one
- * to begin watching, one more at the first write that waits, one at the close. Shown red: call
- * edge_unregister(e) after each wait in wait_prepared() of coro/io.c.
+ * Method: count the calls of the loop's poller over a hundred exchanges, each of which waits:
+ * one to begin watching, one more at the first write that waits, one at the close.
+ * Shown red: call edge_unregister(e) at the start of prepare_wait() of coro/io.c.
  */
 #include "in_coroutine.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: show that this build finds a write past a local of a coroutine, after its frame has stood
- * on the stack through a yield and after it has been moved away and back. Method: yield, and have
- * another take the stack (EVICT=1) or not (EVICT=0), then write one past the end; the test passes
- * when the sanitizer reports it.
+ * Goal: show that this build finds a write past a local of a coroutine, after its frame has
+ * stood on the stack through a yield and after it has been moved away and back.
+ * Method: yield, and have another take the stack (EVICT=1) or not (EVICT=0), then write one past
+ * the end; the test passes when the sanitizer reports it.
  */
 #include <aco/aco.h>
 

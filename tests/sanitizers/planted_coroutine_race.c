@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: show that this build finds a coroutine and a job's thread that change one variable
- * unordered. Method: a gated job and the coroutine count on it at the same time; the test passes
- * when the sanitizer reports it.
+ * unordered.
+ * Method: a gated job and the coroutine count on it at the same time; the test passes when the
+ * sanitizer reports it.
  */
 #include <eventer/eventer.h>
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: coroutines on shared stacks keep their locals, their order and their save areas right, and
- * a misuse that leaves no way on ends the process with a message. Method: run them against a plain
- * model, with locals that are checked after every yield; look at the counters of their save areas;
- * do the misuse in a child.
+ * Goal: coroutines on shared stacks keep their locals, their order and their save areas right,
+ * and a misuse that leaves no way on ends the process with a message.
+ * Method: run them against a plain model, with locals that are checked after every yield; look
+ * at the counters of their save areas; do the misuse in a child.
  */
 #include "dies.h"
 #include "harness.h"

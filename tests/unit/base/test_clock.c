@@ -28,8 +28,11 @@ static void durations_become_nanoseconds(void **state)
         {{LONGEST_S - 1, 0}, (LONGEST_S - 1) * CLOCK_NS_PER_S},
         {{LONGEST_S, 0}, LONGEST_S * CLOCK_NS_PER_S},
         {{LONGEST_S + 1, 0}, LONGEST_S * CLOCK_NS_PER_S},
-        {{INT64_MAX, 999999}, LONGEST_S * CLOCK_NS_PER_S + 999999000},
+        {{LONGEST_S, 999999}, LONGEST_S * CLOCK_NS_PER_S},
+        {{INT64_MAX, 999999}, LONGEST_S * CLOCK_NS_PER_S},
+        {{INT64_MAX, 1000000}, LONGEST_S * CLOCK_NS_PER_S},
         {{INT64_MIN, 0}, 0},
+        {{INT64_MIN, -1}, 0},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(clock_duration_ns(&cases[i].tv), cases[i].ns);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: a coroutine starts at once wherever that is possible, runs until it waits, and ends by
- * returning or by aco_exit(), with nothing left of it. Method: coroutines that write a trace of
- * letters, which shows the order in which all happened.
+ * returning or by aco_exit(), with nothing left of it.
+ * Method: coroutines that write a trace of letters, which shows the order in which all happened.
  */
 #include "in_coroutine.h"
 #include "logged.h"
@@ -285,6 +285,36 @@ static void the_memory_of_ended_coroutines_is_used_again(void **state)
     assert_true(home->free_count <= CORO_POOL_MAX);
 }
 
+static void say_last_and_start_another(void *arg)
+{
+    static char letter = 'n';
+    check(arg == trace);
+    check(coro_self() == NULL); /* in the loop */
+    say('z');
+    eventer_aco_start(say_and_return, &letter);
+}
+
+static void wait_and_end(void)
+{
+    say('w');
+    sleep_ms(1);
+    leave();
+}
+
+static void start_with_end(void *closure)
+{
+    check_int(coro_start_then(wait_and_end, trace, trace, say_last_and_start_another), 0);
+    say('s');
+}
+
+static void who_asked_is_told_of_the_end_in_the_loop(void **state)
+{
+    in_loop(0, start_with_end, NULL);
+    while (((struct coro_home *)loop_at(0)->coro)->count > 0)
+        settle(0);
+    assert_string_equal(trace, "wsezn");
+}
+
 /* ---- misuse, and no memory ---- */
 
 static void a_start_without_a_function_is_refused(void **state)
@@ -374,6 +404,7 @@ static const struct CMUnitTest tests[] = {
     clean(without_memory_a_coroutine_is_not_started_and_one_line_says_so),
     clean(a_crowd_of_coroutines_all_end),
     clean(the_memory_of_ended_coroutines_is_used_again),
+    clean(who_asked_is_told_of_the_end_in_the_loop),
     clean(a_start_without_a_function_is_refused),
 };
 

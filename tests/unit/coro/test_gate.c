@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: a gate lets its coroutine wait until all that went through it is done, once, however many
- * that are and whenever they end; its misuse is refused, and none is lost. Method: jobs that wait
- * for a word from the test, so that they end before, during or after the wait.
+ * Goal: a gate lets its coroutine wait until all that went through it is done, once, however
+ * many that are and whenever they end; its misuse is refused, and none is lost.
+ * Method: jobs that wait for a word from the test, so that they end before, during or after the
+ * wait.
  */
 #include "in_coroutine.h"
 #include "logged.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: reads, writes and accepts of a coroutine give what the system calls give, and wait where
- * those would block. Method: coroutines on one end of socket pairs and connections, whose other end
- * is plain; what must happen while one waits is done by a second coroutine.
+ * those would block.
+ * Method: coroutines on one end of socket pairs and connections, whose other end is plain; what
+ * must happen while one waits is done by a second coroutine.
  */
 #include "io_helpers.h"
 

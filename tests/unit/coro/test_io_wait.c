@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: a wait for an fd ends by readiness, time-out or close, whichever is first, for whoever
- * waits, and leaves nothing behind; who may not wait is told so. Method: coroutines that wait, and
- * others that time, close and free what they wait for, in every order that can be arranged.
+ * waits, and leaves nothing behind; who may not wait is told so.
+ * Method: coroutines that wait, and others that time, close and free what they wait for, in
+ * every order that can be arranged.
  */
 #include "io_helpers.h"
 

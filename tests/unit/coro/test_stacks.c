@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: coroutines share stacks without disturbing one another's locals; a pinned stack keeps its
- * owner; while all are pinned there are more; who lends gets a stack of its own. Method: the pool
- * of stacks by hand first; then many coroutines in a loop whose locals are checked after every
- * wait, with jobs that hold loans for as long as the test wants.  Run with one stack and with the
- * default number (ACO_STACKS in the environment).
+ * Goal: coroutines share stacks without disturbing one another's locals; a pinned stack keeps
+ * its owner; while all are pinned there are more; who lends gets a stack of its own.
+ * Method: the pool of stacks by hand first; then many coroutines in a loop whose locals are
+ * checked after every wait, with jobs that hold loans for as long as the test wants.  Run with
+ * one stack and with the default number (ACO_STACKS in the environment).
  */
 #include "in_coroutine.h"
 #include "logged.h"

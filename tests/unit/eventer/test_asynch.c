@@ -2,7 +2,8 @@
 /*
  * Goal: an asynchronous event sees WORK and CLEANUP on a thread of its queue and COMPLETE in its
  * loop, each exactly once and in that order; queues are found by their names and keep to their
- * limits. Method: callbacks that note where and how often they ran; two running loops.
+ * limits.
+ * Method: callbacks that note where and how often they ran; two running loops.
  */
 #include "in_loop.h"
 #include "logged.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: classic events on an fd: called when it is ready, as long and as often as their callback
- * wants, in the loop that owns them; a mistake is logged and harms nobody else. Method: socket
- * pairs and two running loops.  A callback notes what it sees in its probe; the main thread reads
- * the probe after the loop has settled.
+ * wants, in the loop that owns them; a mistake is logged and harms nobody else.
+ * Method: socket pairs and two running loops.  A callback notes what it sees in its probe; the
+ * main thread reads the probe after the loop has settled.
  */
 #include "in_loop.h"
 #include "logged.h"

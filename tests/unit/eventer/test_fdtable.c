@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: a slot knows who is registered for an fd, and its generation tells registrations apart.
- * Method: enter and leave with a loop that does not run, so that only the table and the kernel act.
+ * Method: enter and leave with a loop that does not run, so that only the table and the kernel
+ * act.
  */
 #include "harness.h"
 #include "logged.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: mail runs in order and exactly once, a sleeping loop is woken for it and one that is awake
- * costs its senders no system call, and a loop with nothing to do makes no turns. Method: loops of
- * our own whose poller is wrapped so that its calls are counted.
+ * Goal: mail runs in order and exactly once, a sleeping loop is woken for it and one that is
+ * awake costs its senders no system call, and a loop with nothing to do makes no turns.
+ * Method: loops of our own whose poller is wrapped so that its calls are counted.
  */
 #include "in_loop.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: accept, read, write and close on an event say what the system call says, and what to wait
- * for. Method: by hand on sockets that are not registered; one running loop for what needs it.
+ * Goal: accept, read, write and close on an event say what the system call says, and what to
+ * wait for.
+ * Method: by hand on sockets that are not registered; one running loop for what needs it.
  */
 #include "in_loop.h"
 #include "logged.h"

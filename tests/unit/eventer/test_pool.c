@@ -2,8 +2,9 @@
 /*
  * Goal: eventer_init() makes the pools that the properties ask for, once; a failed one leaves
  * things as they were; owners are chosen by the documented formulas; the process ends when it is
- * asked to. Method: one process can be initialised once, so the tests run in the order of such a
- * life: before, failing at each allocation and at each loop's start, and after.
+ * asked to.
+ * Method: one process can be initialised once, so the tests run in the order of such a life:
+ * before, failing at each allocation and at each loop's start, and after.
  */
 #include "in_loop.h"
 #include "logged.h"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: timers fire once, not early, also when another thread sets, moves or removes them;
- * recurrent events run every turn until they are removed, from wherever that is. Method: two
- * running loops; callbacks note what they see; a loop is held while another thread acts where the
- * order matters.  Lateness is only bounded where it would be a lost wake-up, and generously.
+ * recurrent events run every turn until they are removed, from wherever that is.
+ * Method: two running loops; callbacks note what they see; a loop is held while another thread
+ * acts where the order matters.  Lateness is only bounded where it would be a lost wake-up, and
+ * generously.
  */
 #include "in_loop.h"
 #include "logged.h"

@@ -2,8 +2,8 @@
 /*
  * Goal: a trigger runs its event's callback in the event's loop: at once in that loop, next turn
  * from the callback itself, in order from other threads, and wherever the event has moved
- * meanwhile. Method: events on socket pairs that never become ready, so that every call is a
- * trigger's.
+ * meanwhile.
+ * Method: events on socket pairs that never become ready, so that every call is a trigger's.
  */
 #include "in_loop.h"
 #include "logged.h"

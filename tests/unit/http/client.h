@@ -22,6 +22,7 @@
 
 #define CLIENT_PATIENCE_S 30
 #define CLIENT_BODY_SIZE  ((size_t)20 << 20)
+#define CLIENT_COUNT_MAX  512
 #define CLIENT_HEAD_SIZE  40000
 
 static uint16_t client_port; /* where the server listens */
@@ -41,6 +42,18 @@ static struct { /* the answer read last */
     char body[CLIENT_BODY_SIZE]; /* NUL-terminated */
 } answer;
 
+static int client_fds[CLIENT_COUNT_MAX]; /* that are open; 0: none */
+
+static inline void client_note(int before, int after)
+{
+    for (int i = 0; i < CLIENT_COUNT_MAX; i++)
+        if (client_fds[i] == before) {
+            client_fds[i] = after;
+            return;
+        }
+    fail_msg("too many clients");
+}
+
 static inline int client_connect(int receive_size)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
@@ -49,6 +62,7 @@ static inline int client_connect(int receive_size)
     const struct timeval patience = {.tv_sec = CLIENT_PATIENCE_S};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    client_note(0, fd);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (receive_size > 0)
@@ -65,7 +79,17 @@ static inline void client_open(struct client *client)
 
 static inline void client_close(struct client *client)
 {
+    client_note(client->fd, 0);
     close(client->fd);
+}
+
+/* Close what a test that failed has left. */
+static inline void client_close_all(void)
+{
+    for (int i = 0; i < CLIENT_COUNT_MAX; i++)
+        if (client_fds[i] != 0)
+            close(client_fds[i]);
+    memset(client_fds, 0, sizeof(client_fds));
 }
 
 /* Close it so that the peer is told of an error. */
@@ -73,7 +97,7 @@ static inline void client_reset(struct client *client)
 {
     const struct linger none = {.l_onoff = 1, .l_linger = 0};
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-    close(client->fd);
+    client_close(client);
 }
 
 /* Send len bytes; false if the peer does not take them. */

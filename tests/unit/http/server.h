@@ -136,6 +136,13 @@ static inline size_t server_connections(void)
     return count;
 }
 
+/* Wait until no connection is open, of those that were accepted. */
+static inline void server_empty(void)
+{
+    while (server_connections() > 0)
+        usleep(200);
+}
+
 /* Wait until all connections are closed and all jobs of the eventer are over; the client's are. */
 static inline void server_settle(void)
 {
@@ -144,8 +151,7 @@ static inline void server_settle(void)
     client_send(&last, "GET /nothing-at-all HTTP/1.1\r\nHost: x\r\n\r\n");
     client_read(&last, true);
     client_close(&last);
-    while (server_connections() > 0)
-        sched_yield();
+    server_empty();
     for (unsigned i = 0; i < server_loops; i++)
         settle(i);
 }
@@ -171,6 +177,7 @@ static inline void server_times(struct http_times times)
 static inline int server_clean(void **state)
 {
     (void)state;
+    client_close_all();
     server_times((struct http_times){0});
     server_settle();
     assert_nothing_logged();

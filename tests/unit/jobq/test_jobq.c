@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: every job of a queue runs once, in order, on as many threads as allowed and no more.
- * Method: jobs that count who is inside, and that wait for one another; a storm from many threads;
- * the numbers of threads are waited for, never slept for.
+ * Method: jobs that count who is inside, and that wait for one another; a storm from many
+ * threads; the numbers of threads are waited for, never slept for.
  */
 #include "harness.h"
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listening.h - listeners in this process, configured by a text.
+ *
+ * Call listening_begin() in main().  A listener stays until the process ends, or listening_stop().
+ */
+#ifndef EVENTER_TESTS_LISTENING_H
+#define EVENTER_TESTS_LISTENING_H
+
+#include "in_coroutine.h"
+#include "logged.h"
+
+#include "conf/conf.h"
+#include "listener/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static char listening_on[256]; /* the address of the listener that was bound last */
+static unsigned listening_count;
+
+static inline void listening_note(const char *address, void *closure)
+{
+    (void)closure;
+    if (listening_count++ == 0) /* the newest comes first */
+        snprintf(listening_on, sizeof(listening_on), "%s", address);
+}
+
+/* Return how many listeners are bound. */
+static inline unsigned listening_look(void)
+{
+    listening_count = 0;
+    listening_on[0] = '\0';
+    listener_each(listening_note, NULL);
+    return listening_count;
+}
+
+/* Configure <listeners> with that inside.  Returns what listener_init() does. */
+static inline int listen_to(const char *stanzas, bool strict)
+{
+    char text[4096];
+    snprintf(text, sizeof(text), "<test>\n<listeners>\n%s\n</listeners>\n</test>\n", stanzas);
+    assert_int_equal(conf_load_text("test.conf", text), 0);
+    int err = listener_init("test", strict);
+    listening_look();
+    return err;
+}
+
+static inline void listening_begin(unsigned loops)
+{
+    logged_begin();
+    start_loops(loops);
+}
+
+/* Connect to what was bound last, or to a path; returns a blocking fd. */
+static inline int connect_to(const char *address)
+{
+    struct sockaddr_storage to = {.ss_family = AF_INET};
+    const struct timeval patience = {.tv_sec = 30};
+    const char *colon = strrchr(address, ':');
+    socklen_t len = sizeof(struct sockaddr_in);
+    if (address[0] == '/') {
+        struct sockaddr_un *local = (struct sockaddr_un *)&to;
+        local->sun_family = AF_UNIX;
+        snprintf(local->sun_path, sizeof(local->sun_path), "%s", address);
+        len = sizeof(*local);
+    } else if (address[0] == '[') {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&to;
+        v6->sin6_family = AF_INET6;
+        v6->sin6_addr = in6addr_loopback;
+        v6->sin6_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+        len = sizeof(*v6);
+    } else {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&to;
+        v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        v4->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
+    }
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to, len), 0);
+    return fd;
+}
+
+/* Read up to the end, and close. */
+static inline void read_all(int fd, char *text, size_t size)
+{
+    size_t len = 0;
+    ssize_t count;
+    while (len < size - 1 && (count = recv(fd, text + len, size - 1 - len, 0)) > 0)
+        len += (size_t)count;
+    text[len] = '\0';
+    close(fd);
+}
+
+static inline void assert_hears(const char *address, const char *wanted)
+{
+    char text[256];
+    read_all(connect_to(address), text, sizeof(text));
+    assert_string_equal(text, wanted);
+}
+
+#endif
