@@ -28,9 +28,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define CALLS_MAX                                                                                  \
-    16 /* of a handler in a coroutine, which waits inside and never needs a second                 \
-        */
+/* Of a handler in a coroutine: it waits inside, and never needs a second call. */
+#define CALLS_MAX 16
 
 /* What a rule is complained of once. */
 #define COMPLAINT_NOT_ENDED 1u
@@ -65,8 +64,7 @@ static void settle(struct rest_request *req)
         return;
     if (req->wants_more) {
         complain(req->rule, COMPLAINT_CALLS,
-                 "the handler, in a coroutine, asked without end to be "
-                 "called again");
+                 "the handler, in a coroutine, asked without end to be called again");
         http_respond_simply(ctx, 500, "the handler did not answer");
         return;
     }
@@ -221,8 +219,8 @@ static struct rest_request *find(mtev_http_session_ctx *ctx, struct regex_match 
     struct mtev_rest_mountpoint *rule = NULL;
     struct rest_request *req = NULL;
     struct rules_place place;
-    if (strcmp(path, "*") ==
-        0) { /* of the server as a whole (RFC 9110 section 9.3.7): it is there */
+    if (strcmp(path, "*") == 0) {
+        /* Of the server as a whole (RFC 9110 section 9.3.7): it is there. */
         mtev_http_response_end(ctx);
         return NULL;
     }
