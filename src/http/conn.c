@@ -211,7 +211,7 @@ static bool dispatch(mtev_http_session_ctx *ctx)
         return finish_request(ctx);
     if (next == HTTP_DISPATCH_PENDING) {
         ctx->deadline_ns = 0;
-        if (ctx->x->response.has_ended)
+        if (http_response_has_ended(ctx)) /* maybe by a job */
             conn_send_ended(ctx);
         else if (ctx->e->edge.writer == NULL) /* what earlier requests were answered */
             (void)conn_send(ctx);

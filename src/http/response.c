@@ -330,7 +330,9 @@ int response_compose(mtev_http_session_ctx *ctx)
         return 0;
     spinlock_lock(&res->lock);
     bool final = res->has_ended;
-    if (!res->is_started)
+    if (final && res->is_torn)
+        err = -ENOMEM;
+    else if (!res->is_started)
         err = compose_head(ctx, final);
     if (err == 0)
         err = compose_body(ctx);
@@ -393,5 +395,5 @@ mtev_boolean mtev_http_response_closed(mtev_http_session_ctx *ctx)
 
 bool http_response_has_ended(mtev_http_session_ctx *ctx)
 {
-    return ctx->x->response.has_ended;
+    return mtev_http_response_complete(ctx) == mtev_true;
 }

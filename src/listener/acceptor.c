@@ -39,7 +39,7 @@ static int never_called(eventer_t e, int mask, void *closure, struct timeval *no
 /* The coroutine of a connection: the connection is its own, as if it had converted it. */
 static void serve(void)
 {
-    struct coro *self = coro_self();
+    struct coro *self = list_entry(aco_gtls_co, struct coro, co);
     eventer_t e = eventer_aco_arg();
     mtev_acceptor_closure_t *ac = e->closure;
     ring_add_tail(&self->events, &e->belongs);

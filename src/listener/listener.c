@@ -176,7 +176,7 @@ static int read_stanza(mtev_conf_section_t section, struct listen_socket *s, int
             err = 0;
         }
     }
-    return err;
+    return err == -ENOENT ? -EINVAL : err; /* what a stanza must have */
 }
 
 static int open_stanza(mtev_conf_section_t section)

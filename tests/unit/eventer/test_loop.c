@@ -226,13 +226,20 @@ static void no_wake_up_is_lost_in_a_storm(void **state)
 
 /* ---- rest ------------------------------------------------------------------------ */
 
+#define REST_MS 700 /* nothing to wait for: that nothing happens is what is shown */
+
+static void read_waits(void *closure)
+{
+    *(int *)closure = atomic_load(&waits);
+}
+
+/* One wait begins after this mail; the wake for it may come late, and end that one for another. */
 static void an_idle_loop_makes_no_turns(void **state)
 {
-    run_there(do_nothing, NULL);
-    wait_until_asleep();
-    int before = atomic_load(&waits);
-    poll(NULL, 0, 300); /* nothing to wait for: that nothing happens is what is shown */
-    assert_int_equal(waits, before);
+    int before;
+    run_there(read_waits, &before);
+    poll(NULL, 0, REST_MS);
+    assert_in_range(waits, before + 1, before + 2);
 }
 
 static void never_fire(struct wheel_node *node)
@@ -255,11 +262,11 @@ static void disarm_far_timer(void *closure)
 
 static void a_far_timer_costs_hardly_a_turn(void **state)
 {
+    int before;
     run_there(arm_far_timer, NULL);
-    wait_until_asleep();
-    int before = atomic_load(&waits);
-    poll(NULL, 0, 300);
-    assert_in_range(waits, before, before + 2); /* a coarse slot of the wheel may have ended */
+    run_there(read_waits, &before);
+    poll(NULL, 0, REST_MS);
+    assert_in_range(waits, before + 1, before + 3); /* a coarse slot of the wheel may have ended */
     run_there(disarm_far_timer, NULL);
 }
 

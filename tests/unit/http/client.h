@@ -73,8 +73,8 @@ static inline int client_connect(int receive_size)
 
 static inline void client_open(struct client *client)
 {
+    memset(client, 0, sizeof(*client));
     client->fd = client_connect(0);
-    client->start = client->len = 0;
 }
 
 static inline void client_close(struct client *client)

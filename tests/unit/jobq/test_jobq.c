@@ -102,6 +102,12 @@ static void submit_to_gate(struct jobq *q, size_t count)
     }
 }
 
+static void wait_for_inside(int wanted)
+{
+    while (atomic_load(&gate.inside) != wanted)
+        sched_yield();
+}
+
 static void open_gate(size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -114,7 +120,8 @@ static void the_limit_is_reached_and_not_exceeded(void **state)
         struct jobq *q = make("limit", limit);
         gate_init();
         submit_to_gate(q, 16);
-        wait_for_inflight(q, limit); /* reached: else this waits for ever */
+        wait_for_inside((int)limit); /* reached: else this waits for ever */
+        assert_int_equal(jobq_counts(q).inflight, limit);
         assert_int_equal(jobq_counts(q).backlog, 16 - limit);
         open_gate(16);
         jobq_free(q);
@@ -142,10 +149,10 @@ static void raising_the_limit_lets_pending_jobs_begin(void **state)
     struct jobq *q = make("grow", 1);
     gate_init();
     submit_to_gate(q, 8);
-    wait_for_inflight(q, 1);
+    wait_for_inside(1);
     assert_int_equal(jobq_set_threads_max(q, 5), 0);
     assert_int_equal(jobq_threads_max(q), 5);
-    wait_for_inflight(q, 5);
+    wait_for_inside(5);
     open_gate(8);
     jobq_free(q);
     assert_int_equal(gate.most, 5);
@@ -157,7 +164,7 @@ static void lowering_the_limit_lets_threads_go_and_loses_no_job(void **state)
     struct jobq *q = make("shrink", 6);
     gate_init();
     submit_to_gate(q, 16);
-    wait_for_inflight(q, 6);
+    wait_for_inside(6);
     assert_int_equal(jobq_set_threads_max(q, 2), 0);
     open_gate(6); /* the six that run end; four threads go */
     wait_for_threads(q, 2);

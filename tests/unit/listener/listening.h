@@ -26,8 +26,8 @@ static unsigned listening_count;
 static inline void listening_note(const char *address, void *closure)
 {
     (void)closure;
-    if (listening_count++ == 0) /* the newest comes first */
-        snprintf(listening_on, sizeof(listening_on), "%s", address);
+    listening_count++; /* the newest comes last */
+    snprintf(listening_on, sizeof(listening_on), "%s", address);
 }
 
 /* Return how many listeners are bound. */
@@ -54,19 +54,30 @@ static inline void listening_begin(unsigned loops)
 {
     logged_begin();
     start_loops(loops);
+    if (conf_load_text("test.conf", "<test/>") != 0 || listener_init("test", true) != 0)
+        exit(1);
 }
 
-/* Connect to what was bound last, or to a path; returns a blocking fd. */
-static inline int connect_to(const char *address)
+/* Make a blocking socket of address's family. */
+static inline int open_socket(const char *address)
+{
+    const struct timeval patience = {.tv_sec = 30};
+    int family = address[0] == '/' ? AF_UNIX : address[0] == '[' ? AF_INET6 : AF_INET;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    return fd;
+}
+
+static inline void connect_socket(int fd, const char *address)
 {
     struct sockaddr_storage to = {.ss_family = AF_INET};
-    const struct timeval patience = {.tv_sec = 30};
     const char *colon = strrchr(address, ':');
     socklen_t len = sizeof(struct sockaddr_in);
     if (address[0] == '/') {
         struct sockaddr_un *local = (struct sockaddr_un *)&to;
         local->sun_family = AF_UNIX;
-        snprintf(local->sun_path, sizeof(local->sun_path), "%s", address);
+        snprintf(local->sun_path, sizeof(local->sun_path), "%.100s", address);
         len = sizeof(*local);
     } else if (address[0] == '[') {
         struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&to;
@@ -79,10 +90,14 @@ static inline int connect_to(const char *address)
         v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         v4->sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
     }
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     assert_int_equal(connect(fd, (const struct sockaddr *)&to, len), 0);
+}
+
+/* Connect to what was bound last, or to a path; returns a blocking fd. */
+static inline int connect_to(const char *address)
+{
+    int fd = open_socket(address);
+    connect_socket(fd, address);
     return fd;
 }
 

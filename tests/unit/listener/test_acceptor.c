@@ -96,6 +96,9 @@ static void connections_go_round_the_loops(void **state)
         listen_to("<listener type='loop' address='127.0.0.1' port='0' fanout='off'/>", true), 0);
     for (int i = 0; i < 4; i++)
         assert_hears(listening_on, "0");
+    wait_until(&ended, 8);
+    settle(0);
+    settle(1);
 }
 
 static void peers_of_each_family_have_an_address(void **state)

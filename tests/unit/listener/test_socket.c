@@ -16,6 +16,7 @@
 #define STARVED_NS (1500 * CLOCK_NS_PER_MS)
 
 static pthread_t looping;
+static _Atomic int closed; /* connections that the server has closed */
 
 static void say_byte(void)
 {
@@ -25,6 +26,7 @@ static void say_byte(void)
     (void)eventer_aco_read(e, &byte, 1, NULL); /* until the peer goes */
     eventer_aco_close(e);
     eventer_aco_free(e);
+    atomic_fetch_add(&closed, 1);
 }
 
 static void get_turns(void *closure)
@@ -49,7 +51,7 @@ static void a_burst_is_served(void **state)
         assert_served(fds[i]);
     for (int i = 0; i < BURST; i++)
         close(fds[i]);
-    settle(0);
+    wait_until(&closed, BURST);
 }
 
 /* Open fds until there are none, and give back some. */
@@ -80,7 +82,9 @@ static void without_fds_connections_wait(void **state)
     int count = exhaust(fillers, WAITING, &before);
     logged_clear();
     for (int i = 0; i < WAITING; i++) /* our ends take the last fds: none is left to accept */
-        fds[i] = connect_to(listening_on);
+        fds[i] = open_socket(listening_on);
+    for (int i = 0; i < WAITING; i++)
+        connect_socket(fds[i], listening_on);
     in_loop(0, get_turns, &from);
     struct timeval wait = clock_timeval(STARVED_NS);
     setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
@@ -103,7 +107,7 @@ static void without_fds_connections_wait(void **state)
     for (int i = 0; i < WAITING; i++)
         close(fds[i]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    settle(0);
+    wait_until(&closed, BURST + WAITING);
     logged_clear();
 }
 
