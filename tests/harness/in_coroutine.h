@@ -7,7 +7,7 @@
 
 #include "in_loop.h"
 
-#include "coro/coro.h"
+#include "coro/home_impl.h"
 
 /* The coroutine that runs here; there is one. */
 static inline struct coro *this_coroutine(void)
@@ -45,6 +45,20 @@ static inline void in_coroutine(uint32_t index, void (*fn)(void *closure), void 
     errand_wait(&errand);
     settle(index); /* the coroutine itself has ended, too */
     assert_checks();
+}
+
+static inline void read_coroutine_count(void *closure)
+{
+    *(size_t *)closure = ((struct coro_home *)loop_self->coro)->count;
+}
+
+/* Return once no coroutine of loop index is left. */
+static inline void wait_for_all_to_end(uint32_t index)
+{
+    size_t count;
+    do
+        in_loop(index, read_coroutine_count, &count);
+    while (count > 0);
 }
 
 /* Sleep, in a coroutine. */

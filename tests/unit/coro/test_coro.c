@@ -269,8 +269,7 @@ static void start_leavers(void *closure)
 static void aco_exit_from_nested_frames_ends_the_coroutine(void **state)
 {
     in_coroutine(0, start_leavers, NULL);
-    while (((struct coro_home *)loop_at(0)->coro)->count > 0)
-        settle(0);
+    wait_for_all_to_end(0);
     assert_string_equal(trace, "eee");
 }
 
@@ -310,8 +309,7 @@ static void start_with_end(void *closure)
 static void who_asked_is_told_of_the_end_in_the_loop(void **state)
 {
     in_loop(0, start_with_end, NULL);
-    while (((struct coro_home *)loop_at(0)->coro)->count > 0)
-        settle(0);
+    wait_for_all_to_end(0);
     assert_string_equal(trace, "wsezn");
 }
 

@@ -343,8 +343,7 @@ static void a_pinned_stack_keeps_its_owner_and_others_wait_and_then_run(void **s
     const struct coro_home *home = loop_at(1)->coro;
     int count = 2 * (int)home->stacks.wanted;
     in_loop(1, run_holder, NULL); /* known from now on: no longer on trial on a private stack */
-    while (holder->state != CORO_ENDED)
-        settle(1);
+    wait_for_all_to_end(1);
     sleepers_awake = 0;
     in_loop(1, start_holder_and_sleepers, &count);
     wait_until(&sleepers_awake, count);
@@ -352,8 +351,7 @@ static void a_pinned_stack_keeps_its_owner_and_others_wait_and_then_run(void **s
     settle(1);
     assert_false(the_stack->is_private);
     assert_int_equal(the_stack->pins, 0);
-    while (home->count > 0)
-        settle(1);
+    wait_for_all_to_end(1);
     assert_checks();
 }
 
