@@ -22,6 +22,7 @@ static struct timeval epoch;
 
 static void (*start_hooks[POOL_HOOKS_MAX])(void), (*stop_hooks[POOL_HOOKS_MAX])(void);
 static size_t start_hook_count, stop_hook_count;
+static bool has_started; /* eventer_loop*() was called: traffic is let in */
 
 static sem_t stop_requested;
 static _Atomic bool is_looping; /* somebody waits for stop_requested */
@@ -145,6 +146,10 @@ static int add_hook(void (**hooks)(void), size_t *count, void (*fn)(void))
 
 int pool_at_start(void (*fn)(void))
 {
+    if (has_started) {
+        fn();
+        return 0;
+    }
     return add_hook(start_hooks, &start_hook_count, fn);
 }
 
@@ -158,6 +163,7 @@ void eventer_loop_return(void)
     for (size_t i = 0; i < start_hook_count; i++)
         start_hooks[i]();
     start_hook_count = 0; /* a second call starts nothing twice */
+    has_started = true;
 }
 
 void eventer_loop(void)

@@ -36,9 +36,10 @@ struct loop *pool_next_loop(struct eventer_pool *pool);
 void pool_each_loop(void (*fn)(struct loop *loop, void *closure), void *closure);
 
 /*
- * Have fn called by eventer_loop*() before it lets traffic in (start) or by eventer_loop() when the
- * process ends, before the loops stop (stop).  start hooks run in the order of registration, stop
- * hooks in reverse.  At most POOL_HOOKS_MAX of each; -ENOSPC past it.
+ * Have fn called by eventer_loop*() before it lets traffic in (start; at once if that was before),
+ * or by eventer_loop() when the process ends, before the loops stop (stop).  start hooks run in the
+ * order of registration, stop hooks in reverse.  At most POOL_HOOKS_MAX of each; -ENOSPC past it.
+ * The thread that calls eventer_loop*() alone.
  */
 #define POOL_HOOKS_MAX 16
 int pool_at_start(void (*fn)(void));

@@ -253,10 +253,12 @@ static void eventer_loop_runs_hooks_until_it_is_asked_to_stop(void **state)
     pthread_t thread;
     eventer_loop_return();
     assert_string_equal(hooks_seen, "ab");
+    assert_int_equal(pool_at_start(start_b), 0); /* it comes late, and runs at once */
+    assert_string_equal(hooks_seen, "abb");
     assert_int_equal(pthread_create(&thread, NULL, ask_for_the_end, NULL), 0);
     eventer_loop();
     pthread_join(thread, NULL);
-    assert_string_equal(hooks_seen, "abyx"); /* starts once, in order; stops in reverse */
+    assert_string_equal(hooks_seen, "abbyx"); /* starts once, in order; stops in reverse */
     assert_int_equal(atomic_load(&started), atomic_load(&stopped));
 }
 
