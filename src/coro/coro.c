@@ -177,9 +177,20 @@ int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_en
 {
     struct coro_home *home = home_self();
     struct coro *self = coro_self();
+    /*
+     * An address in our own frames holds while the child runs for the first time: we stay in place.
+     */
+    struct coro_stack *lent = self == NULL ? NULL : coro_stack_of(self);
+    if (lent != NULL && aco_stack_has(&lent->stack, arg))
+        stacks_pin(lent);
+    else
+        lent = NULL;
     struct coro *co = make(home, func, arg, key);
-    if (co == NULL)
+    if (co == NULL) {
+        if (lent != NULL)
+            stacks_unpin(home, lent);
         return -ENOMEM;
+    }
     co->on_end = on_end;
     if (self != NULL) {
         /* The drain runs the child until it waits or ends, and then goes on with us. */
@@ -188,6 +199,8 @@ int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_en
         self->state = CORO_READY;
         self->reason = CORO_WAITS_FOR_START;
         aco_yield1(&self->co);
+        if (lent != NULL)
+            stacks_unpin(home, lent);
     } else if (aco_gtls_co == home->main) {
         queue_put_first(&home->batch, &co->ready);
         run_batch(home);

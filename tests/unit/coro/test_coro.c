@@ -284,6 +284,29 @@ static void the_memory_of_ended_coroutines_is_used_again(void **state)
     assert_true(home->free_count <= CORO_POOL_MAX);
 }
 
+static void use_the_argument(void)
+{
+    volatile char frame[512];
+    for (size_t i = 0; i < sizeof(frame); i++)
+        frame[i] = 0x5a;
+    int *local = eventer_aco_arg();
+    check(*local == 41);
+    *local += frame[0] - 0x59;
+}
+
+static void start_with_a_local(void *closure)
+{
+    volatile int local = 41;
+    eventer_aco_start(use_the_argument, (void *)(uintptr_t)&local);
+    check(local == 42);
+}
+
+static void a_child_may_be_given_a_local_until_it_first_waits(void **state)
+{
+    for (int i = 0; i < 3; i++) /* the first one of each is alone on its stack anyway */
+        in_coroutine(0, start_with_a_local, NULL);
+}
+
 static void say_last_and_start_another(void *arg)
 {
     static char letter = 'n';
@@ -401,6 +424,7 @@ static const struct CMUnitTest tests[] = {
     clean(aco_exit_from_nested_frames_ends_the_coroutine),
     clean(without_memory_a_coroutine_is_not_started_and_one_line_says_so),
     clean(a_crowd_of_coroutines_all_end),
+    clean(a_child_may_be_given_a_local_until_it_first_waits),
     clean(the_memory_of_ended_coroutines_is_used_again),
     clean(who_asked_is_told_of_the_end_in_the_loop),
     clean(a_start_without_a_function_is_refused),
