@@ -139,9 +139,9 @@ API_EXPORT(void) eventer_set_closure(eventer_t e, void *closure);
 API_EXPORT(pthread_t) eventer_get_owner(eventer_t e);
 
 /*
- * Move e to the loop whose thread is owner.  Before eventer_add(), or in e's own callback, where
- * the registration moves when it returns.  Anything else, a thread that is no loop included,
- * changes nothing and is logged.
+ * Move e to the loop whose thread is owner.  Before eventer_add(), or in the callback of an fd or a
+ * timer, whose registration moves when it returns.  Anything else, a thread that is no loop
+ * included, changes nothing and is logged.
  */
 API_EXPORT(void) eventer_set_owner(eventer_t e, pthread_t owner);
 
@@ -279,8 +279,8 @@ API_EXPORT(int) mtev_gettimeofday(struct timeval *now, void *tzp);
 
 /*
  * Give callback func a name (NUL-terminated, copied), for messages and for <listener type="...">.
- * The first function of a name keeps it; the last name of a function is shown.  Returns 0, or -1
- * ENOMEM.
+ * The first function of a name keeps it; the last name of a function is shown.  Returns 0, or -1:
+ * ENOMEM, or EINVAL for a missing name or function.
  */
 API_EXPORT(int) eventer_name_callback(const char *name, eventer_func_t func);
 

@@ -23,6 +23,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 int eventer_name_callback(const char *text, eventer_func_t func)
 {
+    if (text == NULL || func == NULL) {
+        mtevL(mtev_error, "eventer_name_callback: %s\n", text == NULL ? "no name" : "no function");
+        errno = EINVAL;
+        return -1;
+    }
     struct name *name = alloc_zeroed(1, sizeof(*name));
     char *copy = alloc_text(text);
     if (name == NULL || copy == NULL) {
@@ -43,6 +48,8 @@ int eventer_name_callback(const char *text, eventer_func_t func)
 eventer_func_t eventer_callback_for_name(const char *text)
 {
     eventer_func_t func = NULL;
+    if (text == NULL)
+        return NULL;
     pthread_mutex_lock(&lock);
     for (struct name *name = names; name != NULL; name = name->next)
         if (strcmp(name->text, text) == 0)

@@ -223,7 +223,7 @@ void pool_each_loop(void (*fn)(struct loop *loop, void *closure), void *closure)
 
 eventer_pool_t *eventer_pool(const char *name)
 {
-    for (size_t p = 0; p < atomic_load(&pool_count); p++)
+    for (size_t p = 0; name != NULL && p < atomic_load(&pool_count); p++)
         if (strcmp(pools[p].name, name) == 0)
             return &pools[p];
     return NULL;

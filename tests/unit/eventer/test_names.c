@@ -35,6 +35,11 @@ static void a_named_callback_is_found_and_shown(void **state)
     assert_string_equal(eventer_name_for_callback(one), "one");
     assert_null(eventer_callback_for_name("on"));
     assert_null(eventer_callback_for_name(""));
+    assert_null(eventer_callback_for_name(NULL));
+    assert_int_equal(eventer_name_callback(NULL, one), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(eventer_name_callback("none", NULL), -1);
+    assert_int_equal(errno, EINVAL);
 }
 
 static void the_first_function_keeps_a_name(void **state)

@@ -96,6 +96,7 @@ static void without_memory_eventer_init_fails_and_can_be_called_again(void **sta
         assert_null(eventer_pool("default"));
         assert_int_equal(lowest_fd(), fd);
     }
+    assert_null(eventer_pool(NULL));
     assert_non_null(eventer_pool("default"));
     harness_keep_fds();
 }
