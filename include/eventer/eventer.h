@@ -300,7 +300,7 @@ API_EXPORT(const char *) eventer_name_for_callback(eventer_func_t func);
  * ends with aco_exit() or by returning.  In a loop's thread it begins at once and this returns when
  * it first waits or ends, also inside another coroutine, which waits meanwhile; from any other
  * thread it begins in loop 0 of the default pool.  Out of memory: it is not started, and one line
- * says so.
+ * says so.  closure may be a local of the coroutine that calls; it is good until func first waits.
  */
 API_EXPORT(void) eventer_aco_start(void (*func)(void), void *closure);
 
