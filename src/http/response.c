@@ -65,7 +65,7 @@ static void remove_field(struct buf *fields, const char *name, size_t len)
         char *next = memchr(line, '\n', (size_t)(end - line));
         assert(next != NULL);
         next++;
-        if (strncmp(line, name, len) == 0 && line[len] == ':') {
+        if (strncasecmp(line, name, len) == 0 && line[len] == ':') { /* RFC 9110 section 5.1 */
             memmove(line, next, (size_t)(end - next));
             fields->len -= (size_t)(next - line);
             return;

@@ -135,6 +135,8 @@ static int try_everything(mtev_http_session_ctx *ctx)
     check(mtev_http_response_header_set(ctx, "A", "first"));
     check(mtev_http_response_header_set(ctx, "AA", "kept"));
     check(mtev_http_response_header_set(ctx, "A", "second\tand \xc3\xa4"));
+    check(mtev_http_response_header_set(ctx, "b", "first")); /* names have no case */
+    check(mtev_http_response_header_set(ctx, "B", "second"));
     memset(value, 'v', sizeof(value)); /* "Long: " and the end take eight, what is there 30 */
     size_t used = ctx->x->response.fields.len;
     for (size_t by = 0; by < 3; by++) {
@@ -392,6 +394,7 @@ static void what_could_not_stand_in_a_head_is_refused(void **state)
     assert_checks();
     assert_true(answer_says("A", "second\tand \xc3\xa4"));
     assert_true(answer_says("AA", "kept"));
+    assert_true(answer_says("B", "second"));
     assert_true(answer_says("Long", ""));
     assert_null(answer_field("Set-Cookie"));
     client_close(&client);
