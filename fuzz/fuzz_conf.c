@@ -4,40 +4,12 @@
  * or every getter, section and merged key can be asked of it.
  * Method: each input is loaded as a built-in text, and then everything that a program asks is
  * asked; what is said goes to a pipe, where the lines are counted.  <logs> is not applied, because
- * it may name any file.  Needs clang, -fsanitize=fuzzer,address,undefined, libxml2, and the sources
- * of base, log and conf.
+ * it may name any file.
  */
+#include "fuzz.h"
+
 #include "base/alloc.h"
 #include "conf/conf.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define SAID_SIZE 65536
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int said_fds[2] = {-1, -1};
-
-/* Return how many lines were said since the last call. */
-static size_t lines_said(void)
-{
-    static char text[SAID_SIZE];
-    size_t lines = 0;
-    ssize_t len = read(said_fds[0], text, sizeof(text));
-    for (ssize_t i = 0; i < len; i++)
-        lines += text[i] == '\n';
-    return lines;
-}
 
 static int count_key(void *closure, const char *name, const char *value, long line)
 {
@@ -69,20 +41,17 @@ static void ask(mtev_conf_section_t section, const char *path)
     if (mtev_conf_get_boolean(section, path, &truth))
         REQUIRE(truth == mtev_true || truth == mtev_false);
     conf_each_child(section, "config", count_key, &length);
-    lines_said();
+    fuzz_lines_logged();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (said_fds[0] == -1) {
-        REQUIRE(pipe2(said_fds, O_CLOEXEC | O_NONBLOCK) == 0);
-        REQUIRE(mtev_log_stream_new_on_fd("error", said_fds[1], NULL) != NULL);
-    }
+    fuzz_lines_logged();
     char *text = alloc_text_n((const char *)data, size);
     REQUIRE(text != NULL);
     int err = conf_load_text("fuzz", text);
     alloc_free(text);
-    REQUIRE(lines_said() == (err == 0 ? 0 : 1));
+    REQUIRE(fuzz_lines_logged() == (err == 0 ? 0 : 1));
     if (err != 0)
         return 0;
     int count;
@@ -91,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < count && i < 64; i++) {
         ask(all[i], "ancestor-or-self::node()/@a");
         conf_value_error(all[i], "@*", "seen");
-        REQUIRE(lines_said() >= 1);
+        REQUIRE(fuzz_lines_logged() >= 1);
     }
     mtev_conf_release_sections_read(all, count);
     conf_unload();

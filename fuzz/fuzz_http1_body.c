@@ -3,22 +3,14 @@
  * Goal: no run of bytes makes the body decoder read or point outside of it, answer with something
  * that is no verdict, or give other content when the bytes arrive otherwise.
  * Method: each input is a body, decoded as chunks without and with a tiny limit and as a body of
- * half its length: whole, cut in two at each place, and one byte at a time.  Needs clang and
- * -fsanitize=fuzzer,address,undefined, src/http/http1_body.c and src/http/http1_char.c.
+ * half its length: whole, cut in two at each place, and one byte at a time.
  */
-#include "http/http1_body.h"
+#include "fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "http/http1_body.h"
 
 #define SPLITS_LEN_MAX   96 /* longer inputs are cut at each 61st byte only */
 #define CONTENT_TINY_MAX 16
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
 
 struct result {
     int verdict;
@@ -26,8 +18,6 @@ struct result {
     size_t content_len;
     char *content; /* room for the whole input */
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Decode the bytes of data in [from, to) from a copy of exactly that size. */
 static void feed(struct http1_body *body, const uint8_t *data, size_t from, size_t to,
@@ -37,10 +27,7 @@ static void feed(struct http1_body *body, const uint8_t *data, size_t from, size
     size_t at = 0;
     if (result->verdict != 0)
         return;
-    char *text = malloc(len > 0 ? len : 1);
-    REQUIRE(text != NULL);
-    if (len > 0)
-        memcpy(text, data + from, len);
+    char *text = fuzz_copy(data + from, len);
     do {
         size_t consumed = SIZE_MAX, span_len = SIZE_MAX;
         const char *span = text;

@@ -3,24 +3,15 @@
  * Goal: no run of bytes makes the request head parser read outside of it, answer with something
  * that is no verdict, or answer differently when the bytes arrive otherwise.
  * Method: each input is a head, parsed under the default limits and under tiny ones: whole, and
- * for each prefix afresh and going on from the prefix one byte shorter.  Needs clang and
- * -fsanitize=fuzzer,address,undefined, src/http/http1_*.c and src/base/number.c.
+ * for each prefix afresh and going on from the prefix one byte shorter.
  */
+#include "fuzz.h"
+
 #include "http/http1_parse.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define PREFIXES_LEN_MAX 192 /* longer inputs are cut at each 61st byte only */
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void require_inside(struct http1_span span, size_t len)
 {
@@ -65,10 +56,7 @@ static void require_valid(const char *text, size_t len, const struct http1_limit
 static int parse(const uint8_t *data, size_t len, size_t last_len,
                  const struct http1_limits *limits, struct http1_head *head)
 {
-    char *text = malloc(len > 0 ? len : 1);
-    REQUIRE(text != NULL);
-    if (len > 0)
-        memcpy(text, data, len);
+    char *text = fuzz_copy(data, len);
     int verdict = http1_parse_head(text, len, last_len, limits, head);
     REQUIRE(verdict == 0 || verdict == -EAGAIN || verdict == 400 || verdict == 414 ||
             verdict == 431 || verdict == 501 || verdict == 505);

@@ -5,47 +5,19 @@
  * Method: an input is four texts with a NUL between them: the inside of <rest>, a base, an
  * expression, a path.  The first is compiled and asked about the path, and asked again with a
  * faulty acl in front, which must deny; the others become a rule for which the path is looked up.
- * Needs clang, -fsanitize=fuzzer,address,undefined, libxml2, libpcre2-8, the sources
- * src/rest/{acl,acl_compile,network,regex,rules}.c, src/http/http1_char.c, src/eventer/loop.c and
- * all of src/base, src/log and src/conf, or the archives of those layers.
  */
+#include "fuzz.h"
+
 #include "base/alloc.h"
 #include "conf/conf.h"
 #include "rest/acl_impl.h"
 #include "rest/rules_impl.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#define SAID_SIZE  65536
 #define TEXT_COUNT 4
 #define FAULT      "<acl type='allow' url='('/>"
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            abort();                                                                               \
-    } while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static int said_fds[2] = {-1, -1};
-
-static void listen_to_errors(void)
-{
-    static char text[SAID_SIZE];
-    if (said_fds[0] == -1) {
-        REQUIRE(pipe2(said_fds, O_CLOEXEC | O_NONBLOCK) == 0);
-        REQUIRE(mtev_log_stream_new_on_fd("error", said_fds[1], NULL) != NULL);
-    }
-    while (read(said_fds[0], text, sizeof(text)) > 0)
-        ;
-}
 
 static int handler(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
@@ -66,7 +38,7 @@ static int ask(const char *prefix, const char *acls, const char *path)
     REQUIRE(buf_append(&text, "", 1) == 0);
     int err = conf_load_text("fuzz", text.bytes);
     buf_free(&text);
-    listen_to_errors();
+    fuzz_lines_logged();
     if (err != 0)
         return -1;
     REQUIRE(acl_compile(&policy, &faults) == 0);
@@ -75,7 +47,7 @@ static int ask(const char *prefix, const char *acls, const char *path)
     REQUIRE(!acl_allows(policy, &nobody));
     REQUIRE(faults <= policy->count);
     acl_policy_free(policy);
-    listen_to_errors();
+    fuzz_lines_logged();
     conf_unload();
     return is_allowed;
 }

@@ -7,8 +7,7 @@
  * written here.  What a handler keeps for a request is given back through a semaphore, which is how
  * a test knows that a request is over.
  */
-#include "../unit/conf/said.h"
-#include "harness.h"
+#include "logged.h"
 
 #include "base/alloc.h"
 #include "conf/conf.h"
@@ -234,7 +233,7 @@ static void the_server_starts(void **state)
     listener_each(note_port, NULL);
     assert_int_not_equal(port, 0);
     assert_int_equal(pthread_create(&looping, NULL, loop_in_a_thread, NULL), 0);
-    said_begin();
+    logged_begin();
     harness_keep_fds();
 }
 
@@ -242,7 +241,7 @@ static void the_server_ends(void **state)
 {
     assert_true(pool_request_stop());
     assert_int_equal(pthread_join(looping, NULL), 0);
-    assert_said("");
+    assert_nothing_logged();
     assert_int_equal(sem_trywait(&over), -1); /* nothing was given back twice */
 }
 
@@ -389,9 +388,10 @@ static void a_path_that_is_too_hard_is_500_and_one_line(void **state)
     static char path[400] = "/deep/";
     memset(path + 6, 'x', 300);
     assert_status(ask("GET", path), 500);
-    assert_said("rest: GET /deep/ with ^(x+x+)+[yz]$: a path takes its expression too long\n");
+    assert_logged_lines(
+        "rest: GET /deep/ with ^(x+x+)+[yz]$: a path takes its expression too long\n");
     assert_status(ask("GET", path), 500);
-    assert_said("");
+    assert_nothing_logged();
 }
 
 /* ---- access -----------------------------------------------------------------------------------
@@ -411,7 +411,7 @@ static void a_new_acl_counts_from_the_next_request(void **state)
     assert_status(ask("GET", "/users/1"), 403);
     load("<acl type='allow' ip='nowhere'/>");
     assert_int_equal(rest_acl_load(), -EINVAL);
-    assert_said_one_line("test:1: <acl> ip=\"nowhere\": ");
+    assert_logged_one_line("test:1: <acl> ip=\"nowhere\": ");
     assert_status(ask("GET", "/users/1"), 403);
     load(ACLS);
     assert_int_equal(rest_acl_load(), 0);
@@ -477,11 +477,11 @@ static void a_classic_handler_that_forgets_to_answer_is_500_and_closes(void **st
     assert_has_not(reply, "forgotten");
     close(fd);
     await_end();
-    assert_said("rest: GET / with ^forget$: the handler returned without "
-                "mtev_http_response_end()\n");
+    assert_logged_lines("rest: GET / with ^forget$: the handler returned without "
+                        "mtev_http_response_end()\n");
     assert_status(ask("GET", "/forget"), 500);
     await_end();
-    assert_said(""); /* once a rule */
+    assert_nothing_logged(); /* once a rule */
 }
 
 static void a_handler_in_a_coroutine_that_forgets_is_ended_for_it(void **state)
@@ -489,19 +489,19 @@ static void a_handler_in_a_coroutine_that_forgets_is_ended_for_it(void **state)
     assert_status(ask("GET", "/aco/forget"), 200);
     assert_has(reply, "text/x-forgotten");
     await_end();
-    assert_said("rest: GET /aco/ with ^forget$: the handler returned without "
-                "mtev_http_response_end()\n");
+    assert_logged_lines("rest: GET /aco/ with ^forget$: the handler returned without "
+                        "mtev_http_response_end()\n");
     assert_status(ask("GET", "/aco/forget"), 200);
     await_end();
-    assert_said("");
+    assert_nothing_logged();
 }
 
 static void minus_one_is_no_mask(void **state)
 {
     assert_status(ask("GET", "/minus"), 500);
     await_end();
-    assert_said("rest: GET / with ^minus$: the handler returned without "
-                "mtev_http_response_end()\n");
+    assert_logged_lines("rest: GET / with ^minus$: the handler returned without "
+                        "mtev_http_response_end()\n");
 }
 
 static void a_handler_may_leave_by_aco_exit(void **state)
@@ -515,8 +515,9 @@ static void a_handler_in_a_coroutine_is_not_called_for_ever(void **state)
 {
     assert_status(ask("GET", "/aco/again"), 500);
     await_end();
-    assert_said("rest: GET /aco/ with ^again$: the handler, in a coroutine, asked without end to "
-                "be called again\n");
+    assert_logged_lines(
+        "rest: GET /aco/ with ^again$: the handler, in a coroutine, asked without end to "
+        "be called again\n");
 }
 
 static void the_end_of_the_peer_is_the_end_of_the_request(void **state)
@@ -533,7 +534,7 @@ static void the_end_of_the_peer_is_the_end_of_the_request(void **state)
         close(fd);
         await_end();
     }
-    assert_said("");
+    assert_nothing_logged();
 }
 
 /* ---- uploads ----------------------------------------------------------------------------------
@@ -644,7 +645,7 @@ static void a_body_that_cannot_be_had_is_answered(void **state)
         assert_refused(paths[i], "Transfer-Encoding: chunked\r\n\r\nx\r\n", 400);
         assert_refused(paths[i], "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", 400);
     }
-    assert_said("");
+    assert_nothing_logged();
 }
 
 /* ---- memory -----------------------------------------------------------------------------------
@@ -678,8 +679,7 @@ static void it_bears_the_failure_of_each_allocation(void **state)
         {"/upload", 200}, {"/aco/upload", 200}, {"/users/1", 405}};
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
         harness_fail_each_allocation(ask_with_too_little_memory, &questions[i]);
-    while (said()[0] != '\0') /* how much was said depends on what failed */
-        ;
+    logged_clear(); /* how much was said depends on what failed */
     while (sem_trywait(&over) == 0)
         ;
     assert_uploads("/aco/upload", 10, 0);

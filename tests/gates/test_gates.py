@@ -250,7 +250,7 @@ def warnings_and_frames_are_errors():
         top = os.path.join(scratch, "tree")
         shutil.copytree(ROOT, top, ignore=lambda folder, names: [
             name for name in names if name == ".git" or
-            (folder == ROOT and (name.startswith("build") or name in ("bench", "docs", "fuzz")))])
+            (folder == ROOT and (name.startswith("build") or name in ("bench", "docs")))])
         with open(os.path.join(top, "src/layers.txt"), encoding="utf-8") as file:
             layers = file.read().split()
         for layer in layers:

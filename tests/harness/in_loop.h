@@ -133,13 +133,20 @@ static inline void errand_run(struct mail *mail, struct loop *loop)
     tally_raise(&errand->done);
 }
 
-/* Post fn(closure) to loop index; end with errand_wait().  The caller keeps errand until then. */
-static inline void errand_post(struct errand *errand, uint32_t index, void (*fn)(void *closure),
+/* Post fn(closure) to loop; end with errand_wait().  The caller keeps errand until then. */
+static inline void errand_send(struct errand *errand, struct loop *loop, void (*fn)(void *closure),
                                void *closure)
 {
     *errand =
         (struct errand){.mail.run = errand_run, .fn = fn, .closure = closure, .done = TALLY_NONE};
-    loop_post(loop_at(index), &errand->mail);
+    loop_post(loop, &errand->mail);
+}
+
+/* The same to loop index. */
+static inline void errand_post(struct errand *errand, uint32_t index, void (*fn)(void *closure),
+                               void *closure)
+{
+    errand_send(errand, loop_at(index), fn, closure);
 }
 
 static inline void errand_wait(struct errand *errand)
@@ -166,6 +173,40 @@ static inline void settle(uint32_t index)
 {
     in_loop(index, do_nothing, NULL); /* in this turn; what is ready runs at its end */
     in_loop(index, do_nothing, NULL); /* so it has run when the next turn reads mail */
+}
+
+/* The same for all loops of the default pool, one after the other. */
+static inline void settle_all(void)
+{
+    for (uint32_t i = 0; i < eventer_pool("default")->count; i++)
+        settle(i);
+}
+
+/* What keeps a loop from doing anything else. */
+struct hold {
+    struct errand errand;
+    struct tally is_held, may_go;
+};
+
+static inline void hold_run(void *closure)
+{
+    struct hold *hold = closure;
+    tally_raise(&hold->is_held);
+    tally_wait(&hold->may_go);
+}
+
+/* Return once loop does nothing but wait for hold_end().  The caller keeps hold until then. */
+static inline void hold_begin(struct hold *hold, struct loop *loop)
+{
+    *hold = (struct hold){.is_held = TALLY_NONE, .may_go = TALLY_NONE};
+    errand_send(&hold->errand, loop, hold_run, hold);
+    tally_wait(&hold->is_held);
+}
+
+static inline void hold_end(struct hold *hold)
+{
+    tally_raise(&hold->may_go);
+    errand_wait(&hold->errand);
 }
 
 /* Wait until *count is at least wanted. */

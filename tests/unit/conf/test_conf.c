@@ -4,10 +4,9 @@
  * was current stays; a reload may run beside readers.
  * Method: temporary files, each wrong in one way; threads that read while another loads.
  */
-#include "said.h"
+#include "configured.h"
 
 #include "base/alloc.h"
-#include "conf/conf.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -25,18 +24,14 @@ static int set_up(void **state)
     snprintf(folder, sizeof(folder), "/tmp/test_conf.XXXXXX");
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/app.conf", folder);
-    said_begin();
-    return 0;
+    return logged_set_up(state);
 }
 
 static int tear_down(void **state)
 {
-    assert_said("");
-    said_end();
-    conf_unload();
     unlink(path);
     rmdir(folder);
-    return 0;
+    return configured_tear_down(state);
 }
 
 static void write_file(const char *bytes, size_t len)
@@ -81,11 +76,11 @@ static void a_file_that_is_not_there_is_one_line(void **state)
 {
     assert_int_equal(mtev_conf_load(path), -1);
     assert_int_equal(errno, ENOENT);
-    assert_said(at_path(": cannot be read: No such file or directory\n"));
+    assert_logged_lines(at_path(": cannot be read: No such file or directory\n"));
     assert_int_equal(mtev_conf_load(folder), -1);
     assert_int_equal(errno, EISDIR);
     snprintf(message, sizeof(message), "%s: cannot be read: Is a directory\n", folder);
-    assert_said(message);
+    assert_logged_lines(message);
 }
 
 static void a_wrong_file_is_one_line_and_changes_nothing(void **state)
@@ -95,11 +90,11 @@ static void a_wrong_file_is_one_line_and_changes_nothing(void **state)
     write_text("<app n='2'>\n<b>\n</app>");
     assert_int_equal(mtev_conf_load(NULL), -1);
     assert_int_equal(errno, EINVAL);
-    assert_said(at_path(":3: Opening and ending tag mismatch: b line 2 and app\n"));
+    assert_logged_lines(at_path(":3: Opening and ending tag mismatch: b line 2 and app\n"));
     assert_n(1);
     write_text("");
     assert_int_equal(mtev_conf_load(NULL), -1);
-    assert_said_one_line(at_path(":1: "));
+    assert_logged_one_line(at_path(":1: "));
     write_text("<app n='3'/>");
     assert_int_equal(mtev_conf_load(NULL), 0);
     assert_n(3);
@@ -110,7 +105,7 @@ static void a_wrong_new_file_does_not_replace_the_old_path(void **state)
     write_text("<app n='1'/>");
     assert_int_equal(mtev_conf_load(path), 0);
     assert_int_equal(mtev_conf_load("/nowhere"), -1);
-    assert_said("/nowhere: cannot be read: No such file or directory\n");
+    assert_logged_lines("/nowhere: cannot be read: No such file or directory\n");
     assert_int_equal(mtev_conf_load(NULL), 0);
     assert_n(1);
 }
@@ -121,7 +116,7 @@ static void a_reload_keeps_the_root_element(void **state)
     assert_int_equal(mtev_conf_load(path), 0);
     write_text("\n<other n='2'/>");
     assert_int_equal(mtev_conf_load(NULL), -1);
-    assert_said(at_path(":2: the root element is <other>, it was <app>\n"));
+    assert_logged_lines(at_path(":2: the root element is <other>, it was <app>\n"));
     assert_n(1);
     assert_int_equal(mtev_conf_load(path), 0);
     assert_n(2);
@@ -133,14 +128,14 @@ static void a_built_in_text_may_be_loaded_and_reloaded(void **state)
     assert_int_equal(mtev_conf_load(NULL), 0);
     assert_n(1);
     assert_int_equal(conf_load_text("built-in", "<app"), -EINVAL);
-    assert_said_one_line("built-in:1: ");
+    assert_logged_one_line("built-in:1: ");
     assert_n(1);
 }
 
 static void there_is_nothing_to_reload_at_first(void **state)
 {
     assert_int_equal(mtev_conf_load(NULL), -1);
-    assert_said("no configuration file was named\n");
+    assert_logged_lines("no configuration file was named\n");
 }
 
 static void the_root_element_has_a_name(void **state)
@@ -181,10 +176,10 @@ static void check_size(size_t size, int wanted)
     write_file(text, size);
     assert_int_equal(conf_load(path), wanted);
     if (wanted != 0)
-        assert_said(at_path(": longer than 4194304 bytes\n"));
+        assert_logged_lines(at_path(": longer than 4194304 bytes\n"));
     assert_int_equal(conf_load_text(path, text), wanted);
     if (wanted != 0)
-        assert_said(at_path(": longer than 4194304 bytes\n"));
+        assert_logged_lines(at_path(": longer than 4194304 bytes\n"));
     alloc_free(text);
 }
 
@@ -202,12 +197,12 @@ static void load(void *closure)
     int err = conf_load(path);
     assert_true(err == 0 || err == -ENOMEM);
     if (err == -ENOMEM)
-        assert_said_one_line(at_path(": cannot be "));
+        assert_logged_one_line(at_path(": cannot be "));
     if (conf_root_name(&name) == 0)
         alloc_free(name);
     err = conf_load(NULL);
     assert_true(err == 0 || err == -ENOMEM || err == -EINVAL);
-    said();
+    logged_clear();
     conf_unload();
 }
 

@@ -4,10 +4,9 @@
  * with a value, leaving what it was to fill.
  * Method: one built-in configuration; what is said is read back from a pipe.
  */
-#include "said.h"
+#include "configured.h"
 
 #include "base/alloc.h"
-#include "conf/conf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,17 +23,9 @@ static const char text[] = "<app port='1'>\n"
 
 static int set_up(void **state)
 {
-    said_begin();
+    logged_set_up(state);
     unsetenv("GETTERS_TEST");
     assert_int_equal(conf_load_text("built-in", text), 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    assert_said("");
-    said_end();
-    conf_unload();
     return 0;
 }
 
@@ -115,22 +106,23 @@ static void what_is_no_number_is_one_line(void **state)
     float f = 5;
     double d = 5;
     assert_int_equal(mtev_conf_get_int32(MTEV_CONF_ROOT, "a/word", &i32), 0);
-    assert_said("built-in:5: <word> \"abc\": not a number between -2147483648 and 2147483647\n");
+    assert_logged_lines(
+        "built-in:5: <word> \"abc\": not a number between -2147483648 and 2147483647\n");
     assert_int_equal(mtev_conf_get_int32(MTEV_CONF_ROOT, "a/big", &i32), 0);
-    assert_said_one_line("built-in:4: <big> \"18446744073709551615\": not a number");
+    assert_logged_one_line("built-in:4: <big> \"18446744073709551615\": not a number");
     assert_int_equal(mtev_conf_get_uint32(MTEV_CONF_ROOT, "a/neg", &u32), 0);
-    assert_said("built-in:4: <neg> \"-7\": not a number between 0 and 4294967295\n");
+    assert_logged_lines("built-in:4: <neg> \"-7\": not a number between 0 and 4294967295\n");
     assert_int_equal(mtev_conf_get_int64(MTEV_CONF_ROOT, "a/none", &i64), 0);
-    assert_said_one_line("built-in:6: <none> \"\": not a number");
+    assert_logged_one_line("built-in:6: <none> \"\": not a number");
     assert_int_equal(mtev_conf_get_uint64(MTEV_CONF_ROOT, "a/neg", &u64), 0);
-    assert_said_one_line(
+    assert_logged_one_line(
         "built-in:4: <neg> \"-7\": not a number between 0 and 18446744073709551615");
     assert_int_equal(mtev_conf_get_float(MTEV_CONF_ROOT, "a/huge", &f), 0);
-    assert_said("built-in:5: <huge> \"1e300\": too large a number\n");
+    assert_logged_lines("built-in:5: <huge> \"1e300\": too large a number\n");
     assert_int_equal(mtev_conf_get_float(MTEV_CONF_ROOT, "a/word", &f), 0);
     assert_int_equal(mtev_conf_get_double(MTEV_CONF_ROOT, "a/nan", &d), 0);
     assert_int_equal(mtev_conf_get_double(MTEV_CONF_ROOT, "a/none", &d), 0);
-    said();
+    logged_clear();
     assert_true(i32 == 5 && u32 == 5 && i64 == 5 && u64 == 5 && f > 4 && d > 4);
 }
 
@@ -142,7 +134,7 @@ static void an_attribute_is_named_with_its_element(void **state)
     assert_int_equal(number, 3);
     setenv("GETTERS_TEST", "abc", 1);
     assert_int_equal(conf_get_int(b, "@port", 0, 65535, &number), -EINVAL);
-    assert_said("built-in:3: <b> port=\"abc\": not a number between 0 and 65535\n");
+    assert_logged_lines("built-in:3: <b> port=\"abc\": not a number between 0 and 65535\n");
     assert_int_equal(conf_get_int(b, "@nothing", 0, 65535, &number), -ENOENT);
     assert_int_equal(number, 3);
     mtev_conf_release_section_read(b);
@@ -154,7 +146,7 @@ static void the_limits_of_a_number_are_inside(void **state)
     assert_int_equal(conf_get_int(MTEV_CONF_ROOT, "a/n", 42, 42, &number), 0);
     assert_int_equal(conf_get_int(MTEV_CONF_ROOT, "a/n", 43, 50, &number), -EINVAL);
     assert_int_equal(conf_get_int(MTEV_CONF_ROOT, "a/n", 0, 41, &number), -EINVAL);
-    said();
+    logged_clear();
     assert_int_equal(number, 42);
 }
 
@@ -180,7 +172,7 @@ static void the_strict_boolean_refuses_other_words(void **state)
     assert_int_equal(conf_get_bool(MTEV_CONF_ROOT, "a/on", &value), 0);
     assert_true(value);
     assert_int_equal(conf_get_bool(MTEV_CONF_ROOT, "a/what", &value), -EINVAL);
-    assert_said("built-in:6: <what> \"yes\": neither true (on) nor false (off)\n");
+    assert_logged_lines("built-in:6: <what> \"yes\": neither true (on) nor false (off)\n");
     assert_int_equal(conf_get_bool(MTEV_CONF_ROOT, "x", &value), -ENOENT);
     assert_true(value);
 }
@@ -189,7 +181,8 @@ static void a_reference_to_an_unknown_facility_is_one_line(void **state)
 {
     char *value = NULL;
     assert_int_equal(mtev_conf_get_string(MTEV_CONF_ROOT, "a/bad/@x", &value), 0);
-    assert_said("built-in:7: <bad> x=\"{{ENW:1:{K}}}\": \"ENW\" is no facility (ENV, hwloc)\n");
+    assert_logged_lines(
+        "built-in:7: <bad> x=\"{{ENW:1:{K}}}\": \"ENW\" is no facility (ENV, hwloc)\n");
     assert_null(value);
 }
 
@@ -197,7 +190,7 @@ static void what_is_no_path_is_one_line(void **state)
 {
     char *value = NULL;
     assert_int_equal(mtev_conf_get_string(MTEV_CONF_ROOT, "a[", &value), 0);
-    assert_said("built-in:1: \"a[\" is no path\n");
+    assert_logged_lines("built-in:1: \"a[\" is no path\n");
 }
 
 static void get_all(void *closure)
@@ -210,8 +203,9 @@ static void get_all(void *closure)
     err = conf_get_int(MTEV_CONF_ROOT, "a/n", 0, 100, &number);
     assert_true(err == 0 || err == -ENOMEM);
     if (err == -ENOMEM)
-        assert_non_null(strstr(said(), "built-in:1: cannot be read: Cannot allocate memory\n"));
-    said();
+        assert_non_null(
+            strstr(logged_take(), "built-in:1: cannot be read: Cannot allocate memory\n"));
+    logged_clear();
 }
 
 static void no_memory_is_one_line(void **state)
@@ -219,7 +213,7 @@ static void no_memory_is_one_line(void **state)
     harness_fail_each_allocation(get_all, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, configured_tear_down)
 
 static const struct CMUnitTest tests[] = {
     TEST(a_string_is_a_copy_of_the_deepest_value),

@@ -4,10 +4,9 @@
  * place while the rest is applied.
  * Method: built-in configurations whose files are in a temporary folder, read back.
  */
-#include "said.h"
+#include "configured.h"
 
 #include "base/alloc.h"
-#include "conf/conf.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -23,8 +22,7 @@ static int set_up(void **state)
 {
     snprintf(folder, sizeof(folder), "/tmp/test_logs.XXXXXX");
     assert_non_null(mkdtemp(folder));
-    said_begin();
-    return 0;
+    return logged_set_up(state);
 }
 
 static void remove_file(const char *name)
@@ -36,15 +34,12 @@ static void remove_file(const char *name)
 
 static int tear_down(void **state)
 {
-    assert_said("");
-    said_end();
-    conf_unload();
     mtev_log_stream_close(mtev_log_stream_find("one"));
     mtev_log_stream_close(mtev_log_stream_find("two"));
     remove_file("one");
     remove_file("two");
     rmdir(folder);
-    return 0;
+    return configured_tear_down(state);
 }
 
 /* Load <app> around logs, in which each %s is the folder, and apply it. */
@@ -103,7 +98,7 @@ static void a_log_without_outlets_keeps_those_it_has(void **state)
 {
     assert_int_equal(apply("<logs><log name='notice'/></logs>"), 0);
     mtevL(mtev_notice, "over error\n");
-    assert_said("over error\n");
+    assert_logged_lines("over error\n");
 }
 
 static void switches_are_inherited_and_overruled(void **state)
@@ -175,11 +170,11 @@ static void every_fault_is_one_line_and_the_rest_is_applied(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(apply(cases[i].logs), -EINVAL);
-        assert_said(cases[i].wanted);
+        assert_logged_lines(cases[i].wanted);
     }
     assert_int_equal(apply("<logs><log/><log name='one' type='file' path='%/one'/>\n<log/></logs>"),
                      -EINVAL);
-    assert_said("logs:2: <log> has no name\nlogs:3: <log> has no name\n");
+    assert_logged_lines("logs:2: <log> has no name\nlogs:3: <log> has no name\n");
     mtevL(mtev_log_stream_find("one"), "applied\n");
     assert_file("one", "applied\n");
 }
@@ -199,7 +194,7 @@ static void a_log_has_so_many_outlets(void **state)
     check_outlets(LOG_OUTLETS_MAX - 1, 0);
     check_outlets(LOG_OUTLETS_MAX, 0);
     check_outlets(LOG_OUTLETS_MAX + 1, -EINVAL);
-    assert_said("logs:2: <log> has more than 16 outlets\n");
+    assert_logged_lines("logs:2: <log> has more than 16 outlets\n");
 }
 
 static void a_name_has_a_limit(void **state)
@@ -207,7 +202,7 @@ static void a_name_has_a_limit(void **state)
     char logs[LOG_NAME_MAX + 64];
     snprintf(logs, sizeof(logs), "<logs>\n<log name='%0*d'/></logs>", LOG_NAME_MAX + 1, 0);
     assert_int_equal(apply(logs), -EINVAL);
-    assert_said_one_line("logs:3: <log> name=\"0");
+    assert_logged_one_line("logs:3: <log> name=\"0");
     snprintf(logs, sizeof(logs), "<logs>\n<log name='%0*d'/></logs>", LOG_NAME_MAX, 0);
     assert_int_equal(apply(logs), 0);
 }
@@ -217,9 +212,9 @@ static void apply_starved(void *closure)
     int err = conf_apply_logs();
     assert_true(err == 0 || err == -EINVAL);
     if (err != 0)
-        assert_non_null(strstr(said(), "Cannot allocate memory"));
+        assert_non_null(strstr(logged_take(), "Cannot allocate memory"));
     else
-        assert_said("");
+        assert_nothing_logged();
 }
 
 static void no_memory_is_an_error(void **state)

@@ -4,11 +4,10 @@
  * over the keys of their <config> merged from the root to the leaf.
  * Method: built-in configurations; what is said is read back from a pipe.
  */
-#include "said.h"
+#include "configured.h"
 
 #include "base/alloc.h"
 #include "base/buf.h"
-#include "conf/conf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,16 +23,8 @@ static const char text[] = "<app>\n"
 
 static int set_up(void **state)
 {
-    said_begin();
+    logged_set_up(state);
     assert_int_equal(conf_load_text("built-in", text), 0);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    assert_said("");
-    said_end();
-    conf_unload();
     return 0;
 }
 
@@ -109,13 +100,13 @@ static void errors_name_the_place(void **state)
 {
     mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener");
     conf_error(found, "%d things are wrong", 3);
-    assert_said("built-in:5: 3 things are wrong\n");
+    assert_logged_lines("built-in:5: 3 things are wrong\n");
     conf_error_at(found, 77, "there");
-    assert_said("built-in:77: there\n");
+    assert_logged_lines("built-in:77: there\n");
     conf_value_error(found, "@n", "not %s", "good");
-    assert_said("built-in:5: <listener> n=\"2\": not good\n");
+    assert_logged_lines("built-in:5: <listener> n=\"2\": not good\n");
     conf_value_error(found, "@m", "missing");
-    assert_said("built-in:5: missing\n");
+    assert_logged_lines("built-in:5: missing\n");
     mtev_conf_release_section_read(found);
 }
 
@@ -126,10 +117,10 @@ static void a_long_or_broken_value_is_shown_in_part(void **state)
     snprintf(long_text, sizeof(long_text), "<app><n>\n 12\n3%0200d</n><m>%0200d</m></app>", 0, 0);
     assert_int_equal(conf_load_text("built-in", long_text), 0);
     conf_value_error(MTEV_CONF_ROOT, "n", "bad");
-    assert_said("built-in:1: <n> \"12\": bad\n");
+    assert_logged_lines("built-in:1: <n> \"12\": bad\n");
     conf_value_error(MTEV_CONF_ROOT, "m", "bad");
     snprintf(wanted, sizeof(wanted), "built-in:3: <m> \"%0100d\": bad\n", 0);
-    assert_said(wanted);
+    assert_logged_lines(wanted);
 }
 
 static int collect(void *closure, const char *name, const char *value, long line)
@@ -180,7 +171,7 @@ static void a_wrong_value_among_the_keys_is_one_line(void **state)
     assert_int_equal(
         conf_load_text("keys", "<app><config><a>1</a>\n<b>{{x:1:{y}}}</b></config></app>"), 0);
     assert_int_equal(conf_each_child(MTEV_CONF_ROOT, "config", stop_at_b, &calls), -EINVAL);
-    assert_said("keys:2: <b> \"{{x:1:{y}}}\": \"x\" is no facility (ENV, hwloc)\n");
+    assert_logged_lines("keys:2: <b> \"{{x:1:{y}}}\": \"x\" is no facility (ENV, hwloc)\n");
     assert_int_equal(calls, 0);
 }
 
@@ -206,7 +197,7 @@ static void there_may_be_so_many_keys(void **state)
     check_keys(CONF_CHILDREN_MAX - 1, 0);
     check_keys(CONF_CHILDREN_MAX, 0);
     check_keys(CONF_CHILDREN_MAX + 1, -ENOSPC);
-    assert_said("keys:1: <config> has more than 1024 keys\n");
+    assert_logged_lines("keys:1: <config> has more than 1024 keys\n");
 }
 
 static void check_path(size_t len, int wanted)
@@ -223,7 +214,7 @@ static void a_path_of_keys_has_a_limit(void **state)
     check_path(CONF_PATH_MAX - 1, 0);
     check_path(CONF_PATH_MAX, 0);
     check_path(CONF_PATH_MAX + 1, -ENAMETOOLONG);
-    assert_said("built-in:1: cannot be read: File name too long\n");
+    assert_logged_lines("built-in:1: cannot be read: File name too long\n");
 }
 
 static void use_sections(void *closure)
@@ -238,7 +229,7 @@ static void use_sections(void *closure)
     if (!mtev_conf_section_is_empty(found))
         assert_true(result == 17 || (result == -ENOMEM && calls == 0));
     mtev_conf_release_section_read(found);
-    said();
+    logged_clear();
 }
 
 static void no_memory_is_an_error(void **state)
@@ -246,7 +237,7 @@ static void no_memory_is_an_error(void **state)
     harness_fail_each_allocation(use_sections, NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, configured_tear_down)
 
 static const struct CMUnitTest tests[] = {
     TEST(the_last_element_is_the_section),

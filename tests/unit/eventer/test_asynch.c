@@ -5,8 +5,7 @@
  * limits.
  * Method: callbacks that note where and how often they ran; two running loops.
  */
-#include "in_loop.h"
-#include "logged.h"
+#include "clean.h"
 
 #include "base/alloc.h"
 #include "eventer/event.h"
@@ -19,8 +18,6 @@ struct probe {
     int loop_index;    /* where it completed */
     char queue[16];    /* the thread that worked */
 };
-
-static int64_t alive;
 
 static int on_step(eventer_t e, int mask, void *closure, struct timeval *now)
 {
@@ -47,23 +44,6 @@ static int on_step(eventer_t e, int mask, void *closure, struct timeval *now)
         atomic_fetch_add(&probe->completes, 1);
         return again > 0 ? EVENTER_ASYNCH : 0;
     }
-}
-
-static int begin(void **state)
-{
-    logged_clear();
-    alive = eventer_allocations_current();
-    return 0;
-}
-
-static int end(void **state)
-{
-    settle(0);
-    settle(1);
-    assert_checks();
-    assert_nothing_logged();
-    assert_int_equal(eventer_allocations_current(), alive);
-    return 0;
 }
 
 static void each_step_happens_once_in_order_and_in_its_place(void **state)
@@ -132,8 +112,7 @@ static void every_one_of_many_completes_once(void **state)
     }
     for (size_t i = 0; i < STORM_COUNT; i++)
         wait_until(&probes[i].completes, 1);
-    settle(0);
-    settle(1);
+    settle_all();
     for (size_t i = 0; i < STORM_COUNT; i++) {
         assert_int_equal(probes[i].works, 1);
         assert_int_equal(probes[i].cleanups, 1);
@@ -281,21 +260,19 @@ static void a_queue_that_cannot_be_made_leaves_nothing(void **state)
     assert_null(eventer_jobq_retrieve("fail0"));
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
 static const struct CMUnitTest tests[] = {
-    clean(each_step_happens_once_in_order_and_in_its_place),
-    clean(the_loop_that_owns_the_event_completes_it),
-    clean(a_complete_that_returns_its_kind_runs_all_again),
-    clean(a_complete_that_returns_another_kind_begins_a_life_as_that),
-    clean(every_one_of_many_completes_once),
-    clean(a_queue_is_made_once_and_found_by_its_name),
-    clean(a_job_runs_on_the_queue_it_was_added_to),
-    clean(concurrency_is_reached_and_not_exceeded),
-    clean(a_concurrency_out_of_range_changes_nothing_and_is_logged),
-    clean(what_is_no_job_is_refused),
-    clean(a_job_on_a_queue_is_neither_added_again_nor_removed),
-    clean(a_queue_that_cannot_be_made_leaves_nothing),
+    clean_test(each_step_happens_once_in_order_and_in_its_place),
+    clean_test(the_loop_that_owns_the_event_completes_it),
+    clean_test(a_complete_that_returns_its_kind_runs_all_again),
+    clean_test(a_complete_that_returns_another_kind_begins_a_life_as_that),
+    clean_test(every_one_of_many_completes_once),
+    clean_test(a_queue_is_made_once_and_found_by_its_name),
+    clean_test(a_job_runs_on_the_queue_it_was_added_to),
+    clean_test(concurrency_is_reached_and_not_exceeded),
+    clean_test(a_concurrency_out_of_range_changes_nothing_and_is_logged),
+    clean_test(what_is_no_job_is_refused),
+    clean_test(a_job_on_a_queue_is_neither_added_again_nor_removed),
+    clean_test(a_queue_that_cannot_be_made_leaves_nothing),
 };
 
 int main(void)

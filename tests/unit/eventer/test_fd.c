@@ -5,8 +5,7 @@
  * Method: socket pairs and two running loops.  A callback notes what it sees in its probe; the
  * main thread reads the probe after the loop has settled.
  */
-#include "in_loop.h"
-#include "logged.h"
+#include "clean.h"
 
 #include "base/alloc.h"
 #include "eventer/event.h"
@@ -24,8 +23,6 @@ struct probe {
     _Atomic int move_to; /* the loop to move to, -1: none */
     char last;           /* byte read last */
 };
-
-static int64_t alive; /* events before the test */
 
 static int on_event(eventer_t e, int mask, void *closure, struct timeval *now)
 {
@@ -57,25 +54,9 @@ static void probe_close(struct probe *probe)
 {
     int ignored;
     eventer_close(probe->e, &ignored);
-    settle(0);
-    settle(1);
+    settle_all();
     if (probe->fds[1] >= 0)
         close(probe->fds[1]);
-}
-
-static int begin(void **state)
-{
-    logged_clear();
-    alive = eventer_allocations_current();
-    return 0;
-}
-
-static int end(void **state)
-{
-    assert_checks();
-    assert_nothing_logged();
-    assert_int_equal(eventer_allocations_current(), alive);
-    return 0;
 }
 
 /* ---- readiness and interest ------------------------------------------------------ */
@@ -194,7 +175,7 @@ static void a_callback_that_removes_its_event_and_returns_0_ends_it(void **state
     wait_until(&probe.calls, 1);
     settle(0);
     assert_int_equal(probe.calls, 1);
-    assert_int_equal(eventer_allocations_current(), alive);
+    assert_int_equal(eventer_allocations_current(), clean_events);
     close(probe.fds[0]);
     close(probe.fds[1]);
 }
@@ -458,29 +439,27 @@ static void a_report_for_an_fd_that_was_reused_meanwhile_is_dropped(void **state
     probe_close(&fresh);
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
 static const struct CMUnitTest tests[] = {
-    clean(a_callback_runs_once_for_each_time_its_fd_is_ready),
-    clean(readiness_that_is_left_is_reported_again),
-    clean(what_a_callback_returns_is_what_it_waits_for_next),
-    clean(the_end_of_the_peer_is_an_exception_whatever_is_waited_for),
-    clean(urgent_data_counts_as_readable),
-    clean(a_callback_that_removes_its_event_and_returns_0_ends_it),
-    clean(a_callback_that_closes_its_event_and_returns_0_ends_it),
-    clean(a_forgotten_remove_is_logged_and_done),
-    clean(a_second_event_for_an_fd_is_logged_and_the_first_goes_on),
-    clean(an_fd_closed_behind_our_back_is_given_to_the_next_event),
-    clean(a_bad_fd_is_logged_and_its_event_stays_the_callers),
-    clean(an_fd_that_the_kernel_cannot_poll_is_accepted_and_never_ready),
-    clean(fds_out_of_range_have_no_event),
-    clean(without_memory_for_its_slot_an_event_gets_exception),
-    clean(any_thread_adds_updates_and_removes),
-    clean(an_update_registers_an_event_that_is_not),
-    clean(updates_race_with_callbacks_harmlessly),
-    clean(an_event_moves_where_its_callback_sends_it),
-    clean(a_registered_event_is_not_moved_from_outside),
-    clean(a_report_for_an_fd_that_was_reused_meanwhile_is_dropped),
+    clean_test(a_callback_runs_once_for_each_time_its_fd_is_ready),
+    clean_test(readiness_that_is_left_is_reported_again),
+    clean_test(what_a_callback_returns_is_what_it_waits_for_next),
+    clean_test(the_end_of_the_peer_is_an_exception_whatever_is_waited_for),
+    clean_test(urgent_data_counts_as_readable),
+    clean_test(a_callback_that_removes_its_event_and_returns_0_ends_it),
+    clean_test(a_callback_that_closes_its_event_and_returns_0_ends_it),
+    clean_test(a_forgotten_remove_is_logged_and_done),
+    clean_test(a_second_event_for_an_fd_is_logged_and_the_first_goes_on),
+    clean_test(an_fd_closed_behind_our_back_is_given_to_the_next_event),
+    clean_test(a_bad_fd_is_logged_and_its_event_stays_the_callers),
+    clean_test(an_fd_that_the_kernel_cannot_poll_is_accepted_and_never_ready),
+    clean_test(fds_out_of_range_have_no_event),
+    clean_test(without_memory_for_its_slot_an_event_gets_exception),
+    clean_test(any_thread_adds_updates_and_removes),
+    clean_test(an_update_registers_an_event_that_is_not),
+    clean_test(updates_race_with_callbacks_harmlessly),
+    clean_test(an_event_moves_where_its_callback_sends_it),
+    clean_test(a_registered_event_is_not_moved_from_outside),
+    clean_test(a_report_for_an_fd_that_was_reused_meanwhile_is_dropped),
 };
 
 int main(void)

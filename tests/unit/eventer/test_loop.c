@@ -54,17 +54,10 @@ static int end(void **state)
     return 0;
 }
 
-static void errand_send(struct errand *errand, void (*fn)(void *closure), void *closure)
-{
-    *errand =
-        (struct errand){.mail.run = errand_run, .fn = fn, .closure = closure, .done = TALLY_NONE};
-    loop_post(loop, &errand->mail);
-}
-
 static void run_there(void (*fn)(void *closure), void *closure)
 {
     struct errand errand;
-    errand_send(&errand, fn, closure);
+    errand_send(&errand, loop, fn, closure);
     errand_wait(&errand);
 }
 
@@ -92,7 +85,7 @@ static void mail_runs_in_the_order_in_which_it_was_posted(void **state)
     order_len = 0;
     for (int i = 0; i < ORDER_COUNT; i++) {
         numbers[i] = i;
-        errand_send(&errands[i], note_number, &numbers[i]);
+        errand_send(&errands[i], loop, note_number, &numbers[i]);
     }
     for (int i = 0; i < ORDER_COUNT; i++)
         errand_wait(&errands[i]);
@@ -123,7 +116,7 @@ static struct errand chained;
 
 static void post_another(void *closure)
 {
-    errand_send(&chained, do_nothing, NULL);
+    errand_send(&chained, loop, do_nothing, NULL);
 }
 
 static void mail_that_is_posted_by_mail_needs_no_wake(void **state)
@@ -137,33 +130,19 @@ static void mail_that_is_posted_by_mail_needs_no_wake(void **state)
 
 /* ---- waking ---------------------------------------------------------------------- */
 
-struct hold {
-    struct tally is_held, may_go;
-};
-
-static void hold_loop(void *closure)
-{
-    struct hold *hold = closure;
-    tally_raise(&hold->is_held);
-    tally_wait(&hold->may_go);
-}
-
 static void a_loop_that_is_awake_is_not_woken(void **state)
 {
     static struct errand errands[100];
-    struct hold hold = {TALLY_NONE, TALLY_NONE};
-    struct errand holding;
-    errand_send(&holding, hold_loop, &hold);
-    tally_wait(&hold.is_held);
+    struct hold hold;
+    hold_begin(&hold, loop);
     atomic_store(&wakes, 0);
     for (size_t i = 0; i < 100; i++)
-        errand_send(&errands[i], do_nothing, NULL);
+        errand_send(&errands[i], loop, do_nothing, NULL);
     loop_wake(loop);
     assert_int_equal(wakes, 0);
-    tally_raise(&hold.may_go);
+    hold_end(&hold);
     for (size_t i = 0; i < 100; i++)
         errand_wait(&errands[i]);
-    errand_wait(&holding);
     assert_int_equal(wakes, 0);
 }
 

@@ -6,8 +6,7 @@
  * acts where the order matters.  Lateness is only bounded where it would be a lost wake-up, and
  * generously.
  */
-#include "in_loop.h"
-#include "logged.h"
+#include "clean.h"
 
 #include "base/alloc.h"
 #include "eventer/event.h"
@@ -22,8 +21,6 @@ struct probe {
     struct timeval next; /* whence to set in the callback; {0, 0}: none */
     int loop_index;
 };
-
-static int64_t alive;
 
 static int on_time(eventer_t e, int mask, void *closure, struct timeval *now)
 {
@@ -43,23 +40,6 @@ static int on_time(eventer_t e, int mask, void *closure, struct timeval *now)
 static void probe_init(struct probe *probe)
 {
     *probe = (struct probe){.called = TALLY_NONE};
-}
-
-static int begin(void **state)
-{
-    logged_clear();
-    alive = eventer_allocations_current();
-    return 0;
-}
-
-static int end(void **state)
-{
-    settle(0);
-    settle(1);
-    assert_checks();
-    assert_nothing_logged();
-    assert_int_equal(eventer_allocations_current(), alive);
-    return 0;
 }
 
 static struct timeval wall_in_ms(int64_t ms)
@@ -455,28 +435,26 @@ static void a_recurrent_event_that_was_removed_in_this_turn_does_not_run(void **
     assert_int_equal(recurrent_calls, 1);
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
 static const struct CMUnitTest tests[] = {
-    clean(timers_fire_once_and_not_early),
-    clean(a_time_that_has_passed_fires_at_once),
-    clean(a_timer_from_another_thread_wakes_a_loop_that_sleeps),
-    clean(a_far_timer_can_be_set_and_removed),
-    clean(a_timer_that_returns_nonzero_fires_again_at_its_whence),
-    clean(a_callback_sets_when_it_fires_next),
-    clean(a_waiting_timer_is_pulled_forward_from_any_thread),
-    clean(a_waiting_timer_is_put_off_from_any_thread),
-    clean(updates_race_with_firing_harmlessly),
-    clean(a_removed_timer_never_fires),
-    clean(a_removed_timer_can_be_added_again),
-    clean(a_timer_that_is_added_twice_is_logged),
-    clean(a_waiting_timer_is_not_moved_to_another_loop),
-    clean(a_timer_moves_where_its_callback_sends_it),
-    clean(without_memory_a_timer_is_not_added_and_stays_the_callers),
-    clean(without_memory_a_timer_is_not_removed_and_still_fires),
-    clean(a_recurrent_event_runs_every_turn_until_it_is_removed),
-    clean(recurrent_callbacks_add_and_remove_recurrent_events),
-    clean(a_recurrent_event_that_was_removed_in_this_turn_does_not_run),
+    clean_test(timers_fire_once_and_not_early),
+    clean_test(a_time_that_has_passed_fires_at_once),
+    clean_test(a_timer_from_another_thread_wakes_a_loop_that_sleeps),
+    clean_test(a_far_timer_can_be_set_and_removed),
+    clean_test(a_timer_that_returns_nonzero_fires_again_at_its_whence),
+    clean_test(a_callback_sets_when_it_fires_next),
+    clean_test(a_waiting_timer_is_pulled_forward_from_any_thread),
+    clean_test(a_waiting_timer_is_put_off_from_any_thread),
+    clean_test(updates_race_with_firing_harmlessly),
+    clean_test(a_removed_timer_never_fires),
+    clean_test(a_removed_timer_can_be_added_again),
+    clean_test(a_timer_that_is_added_twice_is_logged),
+    clean_test(a_waiting_timer_is_not_moved_to_another_loop),
+    clean_test(a_timer_moves_where_its_callback_sends_it),
+    clean_test(without_memory_a_timer_is_not_added_and_stays_the_callers),
+    clean_test(without_memory_a_timer_is_not_removed_and_still_fires),
+    clean_test(a_recurrent_event_runs_every_turn_until_it_is_removed),
+    clean_test(recurrent_callbacks_add_and_remove_recurrent_events),
+    clean_test(a_recurrent_event_that_was_removed_in_this_turn_does_not_run),
 };
 
 int main(void)

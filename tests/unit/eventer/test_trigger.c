@@ -5,8 +5,7 @@
  * meanwhile.
  * Method: events on socket pairs that never become ready, so that every call is a trigger's.
  */
-#include "in_loop.h"
-#include "logged.h"
+#include "clean.h"
 
 #include "base/alloc.h"
 #include "eventer/event.h"
@@ -20,8 +19,6 @@ struct probe {
     bool moves;
     bool is_inside;
 };
-
-static int64_t alive;
 
 static int on_event(eventer_t e, int mask, void *closure, struct timeval *now)
 {
@@ -55,24 +52,8 @@ static void probe_close(struct probe *probe)
 {
     int ignored;
     eventer_close(probe->e, &ignored);
-    settle(0);
-    settle(1);
+    settle_all();
     close(probe->fds[1]);
-}
-
-static int begin(void **state)
-{
-    logged_clear();
-    alive = eventer_allocations_current();
-    return 0;
-}
-
-static int end(void **state)
-{
-    assert_checks();
-    assert_nothing_logged();
-    assert_int_equal(eventer_allocations_current(), alive);
-    return 0;
 }
 
 static void trigger_and_look(void *closure)
@@ -184,30 +165,17 @@ static void trigger_here_and_move(void *closure)
     check_int(probe->loop_index, 0);
 }
 
-struct hold {
-    struct tally is_held, may_go;
-};
-
-static void hold_loop(void *closure)
-{
-    struct hold *hold = closure;
-    tally_raise(&hold->is_held);
-    tally_wait(&hold->may_go);
-}
-
 static void a_trigger_follows_an_event_that_has_moved(void **state)
 {
     struct probe probe;
-    struct hold hold = {TALLY_NONE, TALLY_NONE};
-    struct errand holding, moving;
+    struct hold hold;
+    struct errand moving;
     probe_open(&probe);
     eventer_add(probe.e);
-    errand_post(&holding, 0, hold_loop, &hold);
-    tally_wait(&hold.is_held);
+    hold_begin(&hold, loop_at(0));
     errand_post(&moving, 0, trigger_here_and_move, &probe);
     eventer_trigger(probe.e, EVENTER_WRITE); /* is in the mail of loop 0 when the event leaves */
-    tally_raise(&hold.may_go);
-    errand_wait(&holding);
+    hold_end(&hold);
     errand_wait(&moving);
     wait_until(&probe.calls, 2);
     assert_int_equal(probe.loop_index, 1); /* on_event() checks its thread too */
@@ -218,17 +186,14 @@ static void a_trigger_follows_an_event_that_has_moved(void **state)
 static void a_trigger_of_an_event_that_was_closed_since_does_nothing(void **state)
 {
     struct probe probe;
-    struct hold hold = {TALLY_NONE, TALLY_NONE};
-    struct errand holding;
+    struct hold hold;
     int ignored;
     probe_open(&probe);
-    errand_post(&holding, 0, hold_loop, &hold);
-    tally_wait(&hold.is_held);
+    hold_begin(&hold, loop_at(0));
     eventer_trigger(probe.e, EVENTER_READ);
     assert_int_equal(eventer_close(probe.e, &ignored), 0);
     eventer_free(probe.e); /* the trigger shares it */
-    tally_raise(&hold.may_go);
-    errand_wait(&holding);
+    hold_end(&hold);
     settle(0);
     assert_int_equal(probe.calls, 0);
     close(probe.fds[1]);
@@ -272,19 +237,17 @@ static void without_memory_a_trigger_from_another_thread_is_lost_and_logged(void
     probe_close(&probe);
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
 static const struct CMUnitTest tests[] = {
-    clean(in_its_loop_a_trigger_runs_at_once),
-    clean(a_trigger_registers_an_event_that_is_not),
-    clean(a_callback_that_triggers_itself_runs_again_in_the_next_turn),
-    clean(triggers_of_another_thread_arrive_in_their_order),
-    clean(the_mask_of_a_trigger_arrives_without_its_cross_thread_bit),
-    clean(a_trigger_follows_an_event_that_has_moved),
-    clean(a_trigger_of_an_event_that_was_closed_since_does_nothing),
-    clean(a_trigger_of_a_second_event_for_an_fd_is_logged),
-    clean(what_has_no_fd_cannot_be_triggered),
-    clean(without_memory_a_trigger_from_another_thread_is_lost_and_logged),
+    clean_test(in_its_loop_a_trigger_runs_at_once),
+    clean_test(a_trigger_registers_an_event_that_is_not),
+    clean_test(a_callback_that_triggers_itself_runs_again_in_the_next_turn),
+    clean_test(triggers_of_another_thread_arrive_in_their_order),
+    clean_test(the_mask_of_a_trigger_arrives_without_its_cross_thread_bit),
+    clean_test(a_trigger_follows_an_event_that_has_moved),
+    clean_test(a_trigger_of_an_event_that_was_closed_since_does_nothing),
+    clean_test(a_trigger_of_a_second_event_for_an_fd_is_logged),
+    clean_test(what_has_no_fd_cannot_be_triggered),
+    clean_test(without_memory_a_trigger_from_another_thread_is_lost_and_logged),
 };
 
 int main(void)

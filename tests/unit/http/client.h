@@ -25,6 +25,10 @@
 #define CLIENT_COUNT_MAX  512
 #define CLIENT_HEAD_SIZE  40000
 
+/* The simplest requests. */
+#define GET(path)  "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+#define HEAD(path) "HEAD " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
 static uint16_t client_port; /* where the server listens */
 
 struct client {

@@ -39,8 +39,11 @@ void check_heads(const struct head_case *cases, size_t count);
 void check_long_head(const struct head_case *head_case, const struct http1_limits *limits,
                      struct http1_head *out);
 
-/* Parse text (NUL-terminated, complete and valid) whole into *out, with the default limits. */
-void parse_valid_head(const char *text, struct http1_head *out);
+/*
+ * Parse text (NUL-terminated, complete and valid) whole, with the default limits.  The fields of
+ * what is returned are good until the next call.
+ */
+struct http1_head parse_valid_head(const char *text);
 
 /* Fail the test unless span of text holds exactly expected. */
 void assert_span(const char *text, struct http1_span span, const char *expected);

@@ -9,7 +9,6 @@
 #include "server.h"
 
 #define MS         CLOCK_NS_PER_MS
-#define GET(path)  "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 #define SOON       (80 * MS)                 /* a deadline that a test waits for */
 #define LARGE_SIZE ((size_t)8 * 1024 * 1024) /* more than socket buffers take */
 

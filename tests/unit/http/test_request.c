@@ -8,8 +8,6 @@
 
 #include <inttypes.h>
 
-#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
-
 static char upload[3000000];
 
 static const char *or_none(const char *text)

@@ -9,8 +9,6 @@
 
 #include "base/alloc.h"
 
-#define GET(path)  "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
-#define HEAD(path) "HEAD " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 #define JOBS       8
 #define JOB_PIECES 500
 

@@ -128,12 +128,12 @@ static void a_paused_listener_may_stop(void **state)
     fd = connect_to(listening_on);
     while (logged("connections wait\n") == 0)
         settle(0);
+    while (!pool_request_stop()) /* without an fd: no turn of the timer ends the pause before */
+        sched_yield();
+    pthread_join(looping, NULL);
     for (int i = 0; i < count; i++)
         close(fillers[i]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    while (!pool_request_stop())
-        sched_yield();
-    pthread_join(looping, NULL);
     char byte;
     assert_true(recv(fd, &byte, 1, 0) <= 0);
     close(fd);

@@ -4,9 +4,8 @@
  * Method: built-in configurations; the properties of the eventer and the streams of the log are
  * read back.  Every allocation is made to fail once.
  */
-#include "../conf/said.h"
+#include "configured.h"
 
-#include "conf/conf.h"
 #include "eventer/props.h"
 #include "main/start.h"
 
@@ -15,20 +14,6 @@
 #include <stdlib.h>
 
 #define AT "built-in configuration:"
-
-static int set_up(void **state)
-{
-    said_begin();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    assert_said("");
-    said_end();
-    conf_unload();
-    return 0;
-}
 
 static int start(const char *text)
 {
@@ -77,7 +62,7 @@ static void an_unknown_key_is_named_and_ignored(void **state)
     assert_int_equal(start("<app><eventer><config>\n<speed>9</speed>\n"
                            "<concurrency>1</concurrency></config></eventer></app>"),
                      0);
-    assert_said(AT "2: <speed> is no key of <eventer><config>; it is ignored\n");
+    assert_logged_lines(AT "2: <speed> is no key of <eventer><config>; it is ignored\n");
     assert_int_equal(props_get()->concurrency, 1);
 }
 
@@ -86,15 +71,15 @@ static void a_wrong_value_is_an_error(void **state)
     assert_int_equal(start("<app><eventer><config>\n<concurrency>257</concurrency>"
                            "</config></eventer></app>"),
                      -EINVAL);
-    assert_said(AT "2: <concurrency> \"257\": this value is not possible\n");
+    assert_logged_lines(AT "2: <concurrency> \"257\": this value is not possible\n");
     assert_int_equal(start("<app>\n<eventer implementation='select'/></app>"), -EINVAL);
-    assert_said(AT "2: <eventer> implementation=\"select\": there is only epoll\n");
+    assert_logged_lines(AT "2: <eventer> implementation=\"select\": there is only epoll\n");
 }
 
 static void another_root_is_an_error(void **state)
 {
     assert_int_equal(start("\n<other/>"), -EINVAL);
-    assert_said(AT "2: the root element is <other>, not <app>\n");
+    assert_logged_lines(AT "2: the root element is <other>, not <app>\n");
 }
 
 static void a_name_has_at_most_63_bytes(void **state)
@@ -107,10 +92,10 @@ static void a_name_has_at_most_63_bytes(void **state)
         const struct start s = {.app_name = name, .text = text};
         assert_int_equal(start_configured(&s), len <= CONF_NAME_MAX ? 0 : -ENAMETOOLONG);
     }
-    assert_said("the name of the program is longer than 63 bytes\n");
+    assert_logged_lines("the name of the program is longer than 63 bytes\n");
     const struct start nameless = {.text = "<app/>"};
     assert_int_equal(start_configured(&nameless), -EINVAL);
-    assert_said("the name of the program is missing\n");
+    assert_logged_lines("the name of the program is missing\n");
 }
 
 static void a_lock_without_a_file_is_no_lock(void **state)
@@ -129,7 +114,7 @@ static void configure_all(void *closure)
                 "</config></eventer></app>"};
     int err = start_configured(&s);
     assert_true(err == -ENOMEM || err == -EINVAL || err == -ENOENT);
-    assert_string_not_equal(said(), ""); /* whatever it was, it was told */
+    assert_string_not_equal(logged_take(), ""); /* whatever it was, it was told */
     conf_unload();
 }
 
@@ -142,15 +127,15 @@ static void every_allocation_may_fail(void **state)
 static void there_are_128_switches_of_logs(void **state)
 {
     mtev_main_enable_log(NULL);
-    assert_said("mtev_main_enable_log: (null): no name was given\n");
+    assert_logged_lines("mtev_main_enable_log: (null): no name was given\n");
     for (int i = 0; i < START_SWITCHES_MAX - 2; i++)
         mtev_main_disable_log("one");
     mtev_main_disable_log("debug");
-    assert_said("");
+    assert_nothing_logged();
     mtev_main_enable_log("last");
-    assert_said("");
+    assert_nothing_logged();
     mtev_main_enable_log("more");
-    assert_said("mtev_main_enable_log: more: there are 128 already\n");
+    assert_logged_lines("mtev_main_enable_log: more: there are 128 already\n");
 
     const struct start s = {.app_name = "app",
                             .debug = true,
@@ -162,19 +147,17 @@ static void there_are_128_switches_of_logs(void **state)
     assert_int_equal(mtev_log_stream_get_flags(mtev_debug) & on, 0);
 }
 
-#define START_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 static const struct CMUnitTest tests[] = {
-    START_TEST(properties_are_set),
-    START_TEST(the_last_key_counts),
-    START_TEST(other_configs_are_not_the_eventers),
-    START_TEST(an_unknown_key_is_named_and_ignored),
-    START_TEST(a_wrong_value_is_an_error),
-    START_TEST(another_root_is_an_error),
-    START_TEST(a_name_has_at_most_63_bytes),
-    START_TEST(a_lock_without_a_file_is_no_lock),
-    START_TEST(every_allocation_may_fail),
-    START_TEST(there_are_128_switches_of_logs),
+    configured_test(properties_are_set),
+    configured_test(the_last_key_counts),
+    configured_test(other_configs_are_not_the_eventers),
+    configured_test(an_unknown_key_is_named_and_ignored),
+    configured_test(a_wrong_value_is_an_error),
+    configured_test(another_root_is_an_error),
+    configured_test(a_name_has_at_most_63_bytes),
+    configured_test(a_lock_without_a_file_is_no_lock),
+    configured_test(every_allocation_may_fail),
+    configured_test(there_are_128_switches_of_logs),
 };
 
 HARNESS_MAIN(tests)

@@ -5,7 +5,6 @@
  * Method: a table of configurations and requests with the verdict that section REST of
  * eventer.conf(5) gives; policies that are none.
  */
-#include "../conf/said.h"
 #include "harness.h"
 
 #include "base/alloc.h"

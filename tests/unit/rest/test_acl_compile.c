@@ -5,10 +5,8 @@
  * in one way each, in front of one that allows everything: the verdict must be deny.  Each
  * allocation failing must never open what is closed.
  */
-#include "../conf/said.h"
-#include "harness.h"
+#include "configured.h"
 
-#include "conf/conf.h"
 #include "rest/acl_impl.h"
 #include "rest/rest.h"
 
@@ -19,20 +17,6 @@
 #include <string.h>
 
 #define TEXT_SIZE 2048
-
-static int set_up(void **state)
-{
-    said_begin();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    assert_said("");
-    said_end();
-    conf_unload();
-    return 0;
-}
 
 static void load(const char *acls)
 {
@@ -103,7 +87,7 @@ static void a_fault_is_one_line_and_closes_its_acl(void **state)
         snprintf(acls, sizeof(acls), "%s<acl type='allow'/>", faults[i].acl);
         load(acls);
         assert_int_equal(acl_compile(&policy, &count), 0);
-        assert_said(faults[i].line);
+        assert_logged_lines(faults[i].line);
         assert_int_equal(count, 1);
         assert_int_equal(policy->count, 2);
         assert_false(allows(policy, "/"));
@@ -117,7 +101,7 @@ static void what_comes_before_a_fault_is_as_written(void **state)
     size_t count = 0;
     load("<acl url='^/open$' type='allow'/><acl><rule type='maybe'/></acl><acl type='allow'/>");
     assert_int_equal(acl_compile(&policy, &count), 0);
-    assert_said_one_line("test:2: <rule> type=\"maybe\"");
+    assert_logged_one_line("test:2: <rule> type=\"maybe\"");
     assert_true(allows(policy, "/open"));
     assert_false(allows(policy, "/other"));
     acl_policy_free(policy);
@@ -129,8 +113,8 @@ static void each_acl_with_a_fault_has_its_line(void **state)
     size_t count = 0;
     load("<acl type='x'/>\n<acl type='y'/>");
     assert_int_equal(acl_compile(&policy, &count), 0);
-    assert_said("test:2: <acl> type=\"x\": neither allow nor deny\n"
-                "test:3: <acl> type=\"y\": neither allow nor deny\n");
+    assert_logged_lines("test:2: <acl> type=\"x\": neither allow nor deny\n"
+                        "test:3: <acl> type=\"y\": neither allow nor deny\n");
     assert_int_equal(count, 2);
     acl_policy_free(policy);
 }
@@ -151,10 +135,10 @@ static void loading_says_whether_there_were_faults(void **state)
     assert_int_equal(rest_acl_load(), 0);
     load("<acl type='x'/>");
     assert_int_equal(rest_acl_load(), -EINVAL);
-    assert_said("test:2: <acl> type=\"x\": neither allow nor deny\n");
+    assert_logged_lines("test:2: <acl> type=\"x\": neither allow nor deny\n");
     load("");
     assert_int_equal(rest_acl_load(), 0);
-    assert_said("rest: no <acl> in <rest>: rules that are not open deny everybody\n");
+    assert_logged_lines("rest: no <acl> in <rest>: rules that are not open deny everybody\n");
 }
 
 /* A policy made with too little memory is none, or says what it should. */
@@ -175,16 +159,15 @@ static void memory_that_is_not_there_opens_nothing(void **state)
          "<acl type='allow'><rule url='^/s' skipto='x'/><rule type='allow'/>"
          "<rule name='x' type='deny' url='^/secret' ip='0.0.0.0/0'/></acl>");
     harness_fail_each_allocation(compile, NULL);
-    while (said()[0] != '\0') /* how much was said depends on what failed */
-        ;
+    logged_clear(); /* how much was said depends on what failed */
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(memory_that_is_not_there_opens_nothing, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(a_fault_is_one_line_and_closes_its_acl, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(what_comes_before_a_fault_is_as_written, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(each_acl_with_a_fault_has_its_line, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(no_configuration_is_no_acl, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(loading_says_whether_there_were_faults, set_up, tear_down),
+    configured_test(memory_that_is_not_there_opens_nothing),
+    configured_test(a_fault_is_one_line_and_closes_its_acl),
+    configured_test(what_comes_before_a_fault_is_as_written),
+    configured_test(each_acl_with_a_fault_has_its_line),
+    configured_test(no_configuration_is_no_acl),
+    configured_test(loading_says_whether_there_were_faults),
 };
 HARNESS_MAIN(tests)

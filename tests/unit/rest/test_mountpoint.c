@@ -3,25 +3,11 @@
  * Goal: the public calls make rules with what they were given, change them, and answer what is
  * wrong with one line. Method: rules of the process, looked at from inside.
  */
-#include "../conf/said.h"
-#include "harness.h"
+#include "logged.h"
 
 #include "rest/request_impl.h"
 
 #include <errno.h>
-
-static int set_up(void **state)
-{
-    said_begin();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    assert_said("");
-    said_end();
-    return 0;
-}
 
 static int handler(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
@@ -96,7 +82,7 @@ static void a_rule_may_be_changed(void **state)
     mtev_rest_mountpoint_set_aco(rule, mtev_false);
     assert_false(rule->is_aco);
     mtev_rest_mountpoint_set_handler(rule, NULL);
-    assert_said("mtev_rest_mountpoint_set_handler: no handler\n");
+    assert_logged_lines("mtev_rest_mountpoint_set_handler: no handler\n");
     assert_true(rule->handler == other_handler);
 }
 
@@ -105,34 +91,36 @@ static void what_is_wrong_with_a_rule_is_one_line(void **state)
     errno = 0;
     assert_null(mtev_http_rest_new_rule("GET", "/w", "^a$", handler));
     assert_int_equal(errno, EINVAL);
-    assert_said("rest: no rule for GET /w with ^a$: the base does not begin and end with '/'\n");
+    assert_logged_lines(
+        "rest: no rule for GET /w with ^a$: the base does not begin and end with '/'\n");
     assert_null(mtev_http_rest_new_rule("GET", "/", "(", handler));
-    assert_said("rest: no rule for GET / with (: \"(\" is no expression: missing closing "
-                "parenthesis at byte 1\n");
+    assert_logged_lines("rest: no rule for GET / with (: \"(\" is no expression: missing closing "
+                        "parenthesis at byte 1\n");
     assert_int_equal(mtev_http_rest_register("", "/", "a", handler), -1);
-    assert_said("rest: no rule for  / with a: the method is no token of 32 bytes or less\n");
+    assert_logged_lines(
+        "rest: no rule for  / with a: the method is no token of 32 bytes or less\n");
     assert_int_equal(mtev_http_rest_register(NULL, NULL, NULL, NULL), -1);
-    assert_said("rest: no rule for (null) (null) with (null): an argument is NULL\n");
+    assert_logged_lines("rest: no rule for (null) (null) with (null): an argument is NULL\n");
     assert_null(mtev_http_rest_new_rule("GET", "/", "a", NULL));
-    assert_said("rest: no rule for GET / with a: an argument is NULL\n");
+    assert_logged_lines("rest: no rule for GET / with a: an argument is NULL\n");
 }
 
 static void a_rule_that_is_none_cannot_be_changed(void **state)
 {
     mtev_rest_mountpoint_set_handler(NULL, handler);
-    assert_said("mtev_rest_mountpoint_set_handler: no rule\n");
+    assert_logged_lines("mtev_rest_mountpoint_set_handler: no rule\n");
     mtev_rest_mountpoint_set_auth(NULL, nobody);
-    assert_said("mtev_rest_mountpoint_set_auth: no rule\n");
+    assert_logged_lines("mtev_rest_mountpoint_set_auth: no rule\n");
     mtev_rest_mountpoint_set_closure(NULL, NULL);
-    assert_said("mtev_rest_mountpoint_set_closure: no rule\n");
+    assert_logged_lines("mtev_rest_mountpoint_set_closure: no rule\n");
     mtev_rest_mountpoint_set_aco(NULL, mtev_true);
-    assert_said("mtev_rest_mountpoint_set_aco: no rule\n");
+    assert_logged_lines("mtev_rest_mountpoint_set_aco: no rule\n");
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(each_form_keeps_what_it_was_given, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(a_rule_may_be_changed, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(what_is_wrong_with_a_rule_is_one_line, set_up, tear_down),
-    cmocka_unit_test_setup_teardown(a_rule_that_is_none_cannot_be_changed, set_up, tear_down),
+    logged_test(each_form_keeps_what_it_was_given),
+    logged_test(a_rule_may_be_changed),
+    logged_test(what_is_wrong_with_a_rule_is_one_line),
+    logged_test(a_rule_that_is_none_cannot_be_changed),
 };
 HARNESS_MAIN(tests)
