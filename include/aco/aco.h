@@ -53,12 +53,12 @@ typedef void (*aco_cofuncp_t)(void);
 typedef struct aco_s aco_t;
 
 typedef struct {
-    void *ptr;         /* owned: where the live bytes wait while another owns the stack, or NULL */
-    size_t sz;         /* bytes allocated at ptr */
-    size_t valid_sz;   /* bytes of it that are live */
-    size_t max_cpsz;   /* the largest valid_sz there ever was */
-    size_t ct_save;    /* how often it was saved */
-    size_t ct_restore; /* how often it was restored */
+    void *ptr;           /* owned: where the live bytes wait while another owns the stack */
+    uint32_t sz;         /* bytes allocated at ptr */
+    uint32_t valid_sz;   /* bytes of it that are live */
+    uint32_t max_cpsz;   /* the largest valid_sz there ever was */
+    uint32_t ct_save;    /* how often it was saved */
+    uint32_t ct_restore; /* how often it was restored */
 } aco_save_stack_t;
 
 typedef struct aco_share_stack_s {
@@ -68,21 +68,31 @@ typedef struct aco_share_stack_s {
     size_t sz;           /* usable bytes: at least top - base */
     void *mapping;       /* the whole mapping, guard included */
     size_t mapping_size; /* bytes */
+    aco_t *main_co_;     /* of the coroutines that are bound to it; they have one thread */
 } aco_share_stack_t;
 
-struct aco_s {
-    void *sp; /* while it does not run: its stack pointer; NULL before its first run */
+struct aco_s { /* 80 bytes: there may be millions */
+    void *sp;  /* while it does not run: its stack pointer; NULL before its first run */
     aco_share_stack_t *share_stack; /* borrowed for life; NULL for a main coroutine */
-    aco_t *main_co;                 /* NULL for a main coroutine */
     aco_save_stack_t save_stack;
     void *arg;
     aco_cofuncp_t fp;
-    void **tls_;              /* owned: MAX_TLS_ENTRIES slots, made on first use */
-    unsigned char is_end;     /* 1 once aco_exit() was called */
+    void **tls_;              /* owned: MAX_TLS_ENTRIES slots and a name, made on first use */
+    unsigned char is_end;     /* 1 once aco_exit() was called; ACO_DESTROYED_ */
     unsigned char scheduled_; /* 1: belongs to an event loop, which alone resumes it */
+    unsigned char state_;     /* the event loop's, as the two below */
+    unsigned char reason_;
+    uint32_t generation_;
 #ifdef ACO_SANITIZED_
     void *fiber_; /* what the sanitizer knows it by */
 #endif
+};
+
+/* What a main coroutine has beyond others; aco_create() and aco_destroy() reach into it. */
+struct aco_main_ {
+    aco_t co;       /* first */
+    aco_t *free;    /* ended ones that hold nothing, linked by arg */
+    uint32_t count; /* of them; ACO_POOL_MAX_ at most */
 };
 
 /* The coroutine that runs in this thread; NULL in a thread that has none. */
@@ -111,12 +121,17 @@ API_EXPORT(void) aco_share_stack_destroy(aco_share_stack_t *sstk);
  * NULL: make this thread's main coroutine; the other arguments are not used.  The caller owns it.
  * NULL with ENOMEM, or EINVAL for a missing sstk or fp.
  */
-API_EXPORT(aco_t *)
-aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz, aco_cofuncp_t fp,
-           void *arg);
+static inline aco_t *aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz,
+                                aco_cofuncp_t fp, void *arg);
 
 /* Free co, which does not run; frames that it still has are dropped.  NULL is a no-op. */
-API_EXPORT(void) aco_destroy(aco_t *co);
+static inline void aco_destroy(aco_t *co);
+
+/* What these two do if there is none to reuse, or nothing to keep. */
+API_EXPORT(aco_t *)
+aco_create_(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz, aco_cofuncp_t fp,
+            void *arg);
+API_EXPORT(void) aco_destroy_(aco_t *co);
 
 /*
  * Return a new index into every coroutine's slots, in [0, MAX_TLS_ENTRIES); aborts past the last.
@@ -133,6 +148,11 @@ API_EXPORT(void **) aco_tls_slot_(aco_t *co, uint32_t idx);
  * the present owner's bytes found no room; then nothing has changed.
  */
 API_EXPORT(int) aco_take_stack_(aco_t *co);
+
+/*
+ * Where a coroutine's function returns to if it does not call aco_exit(); not to be called.
+ */
+API_EXPORT(void) aco_returned_(void);
 
 /* End the process with a message: a misuse that leaves no way on. */
 API_EXPORT(void) aco_die_(const char *what, const aco_t *co) __attribute__((noreturn, cold));
@@ -155,6 +175,11 @@ extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define aco_fiber_arrive_(co)      ((void)0)
 #endif
 
+#define ACO_DESTROYED_    2  /* is_end of what is not to be used any more */
+#define ACO_POOL_MAX_     64 /* ended coroutines kept for the next, by a thread */
+#define ACO_CACHE_LINE_   64
+#define ACO_PREFETCH_MAX_ 512 /* of saved frames; the processor sees the pattern then */
+
 #define aco_likely(x)   (__builtin_expect(!!(x), 1))
 #define aco_unlikely(x) (__builtin_expect(!!(x), 0))
 
@@ -163,17 +188,38 @@ extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define aco_get_co()             (aco_gtls_co)
 #define aco_co()                 (aco_gtls_co)
 #define aco_get_arg()            (aco_gtls_co->arg)
-#define aco_is_main_co(co)       ((co)->main_co == NULL)
+#define aco_is_main_co(co)       ((co)->share_stack == NULL)
 #define aco_co_thread()          (aco_gtls_co)
 #define aco_assert(expr)         aco_assert_(expr, "assertion failed: " #expr)
 #define aco_assertptr(ptr)       aco_assert((ptr) != NULL)
 #define aco_assertalloc_bool(b)  aco_assert_(b, "out of memory: " #b)
 #define aco_assertalloc_ptr(ptr) aco_assertalloc_bool((ptr) != NULL)
 
+/*
+ * Have the processor fetch what aco_resume(co) will need: first the coroutine itself, and when that
+ * has arrived its saved frames.  Whoever knows the order of the next resumes calls the first about
+ * eight ahead and the second four ahead.  co is any living coroutine but a main one.
+ */
+static inline __attribute__((always_inline)) void aco_prefetch_header(const aco_t *co)
+{
+    __builtin_prefetch(co, 1);
+    __builtin_prefetch((const char *)co + sizeof(*co) - 1, 1);
+}
+
+static inline __attribute__((always_inline)) void aco_prefetch_frames(const aco_t *co)
+{
+    const char *saved = (const char *)co->save_stack.ptr;
+    uint32_t size = co->save_stack.valid_sz;
+    if (co->share_stack->owner == co)
+        return;
+    for (uint32_t at = 0; at < size && at < ACO_PREFETCH_MAX_; at += ACO_CACHE_LINE_)
+        __builtin_prefetch(saved + at);
+}
+
 /* Go on in co, which owns its stack, until it yields or ends.  The main coroutine only. */
 static inline __attribute__((always_inline)) void aco_enter_(aco_t *co)
 {
-    aco_t *main_co = co->main_co;
+    aco_t *main_co = co->share_stack->main_co_;
     aco_gtls_co = co;
     aco_fiber_leave_(main_co, co);
     aco_switch_(&main_co->sp, co->sp);
@@ -187,19 +233,29 @@ static inline __attribute__((always_inline)) void aco_enter_(aco_t *co)
  */
 static inline __attribute__((always_inline)) void aco_resume(aco_t *co)
 {
-    if (aco_unlikely(aco_gtls_co != co->main_co || co->is_end || co->scheduled_))
+    aco_share_stack_t *stack = co->share_stack;
+    if (aco_unlikely(stack == NULL || aco_gtls_co != stack->main_co_ || co->is_end ||
+                     co->scheduled_))
         aco_die_("aco_resume: only the main coroutine resumes, and only one that can run", co);
-    if (aco_unlikely(co->share_stack->owner != co) && aco_take_stack_(co) != 0)
-        aco_die_("aco_resume: no memory to save the stack's owner", co);
+    if (aco_unlikely(stack->owner != co)) {
+#ifndef ACO_SANITIZED_
+        if (aco_likely(stack->owner == NULL && co->sp == NULL)) {
+            co->sp = aco_fresh_(stack->top, co->fp, aco_returned_);
+            stack->owner = co;
+        } else
+#endif
+            if (aco_take_stack_(co) != 0)
+            aco_die_("aco_resume: no memory to save the stack's owner", co);
+    }
     aco_enter_(co);
 }
 
 /* Go back to the main coroutine until co, which is the running one, is resumed. */
 static inline __attribute__((always_inline)) void aco_yield1(aco_t *co)
 {
-    aco_t *main_co = co->main_co;
-    if (aco_unlikely(main_co == NULL))
+    if (aco_unlikely(co->share_stack == NULL))
         aco_die_("aco_yield: the main coroutine has nowhere to yield to", co);
+    aco_t *main_co = co->share_stack->main_co_;
     aco_gtls_co = main_co;
     aco_fiber_leave_(co, main_co);
     aco_switch_(&co->sp, main_co->sp);
@@ -210,8 +266,62 @@ static inline __attribute__((always_inline)) void aco_yield1(aco_t *co)
 /*
  * End co, the running coroutine: its frames are dropped, is_end is set, the main coroutine goes on.
  */
-API_EXPORT(void) aco_exit1(aco_t *co) __attribute__((noreturn));
+static inline __attribute__((always_inline, noreturn)) void aco_exit1(aco_t *co)
+{
+    if (aco_unlikely(co == NULL || co->share_stack == NULL || co != aco_gtls_co))
+        aco_die_("aco_exit: called outside a coroutine", co);
+    aco_t *main_co = co->share_stack->main_co_;
+    co->is_end = 1;
+    co->share_stack->owner = NULL;
+    aco_gtls_co = main_co;
+    aco_fiber_leave_(co, main_co);
+    aco_leave_(main_co->sp);
+}
 #define aco_exit() aco_exit1(aco_gtls_co)
+
+static inline aco_t *aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz,
+                                aco_cofuncp_t fp, void *arg)
+{
+#ifndef ACO_SANITIZED_
+    struct aco_main_ *pool = (struct aco_main_ *)main_co;
+    if (aco_likely(pool != NULL && pool->free != NULL && sstk != NULL && fp != NULL &&
+                   save_stack_sz == 0)) {
+        aco_t *co = pool->free;
+        pool->free = (aco_t *)co->arg;
+        pool->count--;
+        co->sp = NULL;
+        co->share_stack = sstk;
+        co->arg = arg;
+        co->fp = fp;
+        co->is_end = 0; /* with the four after it one store, which the checks can read back */
+        co->scheduled_ = 0;
+        co->state_ = 0;
+        co->reason_ = 0;
+        co->generation_ = 0;
+        sstk->main_co_ = main_co;
+        return co;
+    }
+#endif
+    return aco_create_(main_co, sstk, save_stack_sz, fp, arg);
+}
+
+static inline void aco_destroy(aco_t *co)
+{
+#ifndef ACO_SANITIZED_
+    if (aco_likely(co != NULL && co->is_end == 1 && co->save_stack.ptr == NULL &&
+                   co->tls_ == NULL)) {
+        struct aco_main_ *pool = (struct aco_main_ *)co->share_stack->main_co_;
+        if (aco_likely(pool->count < ACO_POOL_MAX_)) {
+            co->is_end = ACO_DESTROYED_;
+            co->arg = pool->free;
+            pool->free = co;
+            pool->count++;
+            return;
+        }
+    }
+#endif
+    aco_destroy_(co);
+}
 
 MTEV_END_DECLS
 

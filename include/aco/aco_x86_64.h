@@ -2,9 +2,11 @@
 /*
  * aco_x86_64.h - the switch between two stacks on x86-64 (System V ABI).  Included by aco.h alone.
  *
- * A context is one word: the saved stack pointer.  At that address lie the address to go on at and,
- * for a context that was switched away from, its frame pointer.  Everything else is in the clobber
- * list: the compiler saves what is live, and nothing more.
+ * A context is one word: the saved stack pointer.  At that address lies the address to go on at,
+ * and behind it the frame pointer of a context that was left, or what the function of a
+ * fresh one returns to.  Everything else is in the clobber list: the compiler saves what is live,
+ * and nothing more.  The frame pointer is null on arrival, so that a walk up the frames of a fresh
+ * context ends there.
  *
  * Both sides leave by jmp.  A called stub would leave one stale entry in the return predictor for
  * every switch, and each later ret would mispredict.
@@ -47,6 +49,7 @@ static inline __attribute__((always_inline)) void aco_switch_(void **from_sp, vo
                                         "pushq %%rax\n\t"
                                         "movq %%rsp, (%0)\n\t"
                                         "movq %1, %%rsp\n\t"
+                                        "xorl %%ebp, %%ebp\n\t"
                                         "popq %%rax\n\t"
                                         "jmpq *%%rax\n"
                                         "1:\n\t"
@@ -59,6 +62,32 @@ static inline __attribute__((always_inline)) void aco_switch_(void **from_sp, vo
                        "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
                        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
                        "xmm15" ACO_AVX512_CLOBBERS_);
+}
+
+/* The same for a context that nobody comes back to. */
+static inline __attribute__((always_inline, noreturn)) void aco_leave_(void *to_sp)
+{
+    __asm__ volatile("movq %0, %%rsp\n\t"
+                     "xorl %%ebp, %%ebp\n\t"
+                     "popq %%rax\n\t"
+                     "jmpq *%%rax"
+                     :
+                     : "r"(to_sp)
+                     : "rax", "memory");
+    __builtin_unreachable();
+}
+
+/*
+ * Put on an empty stack what makes a switch to it call fp, which returns to back; returns the stack
+ * pointer.
+ */
+static inline __attribute__((always_inline)) void *aco_fresh_(char *top, void (*fp)(void),
+                                                              void (*back)(void))
+{
+    void **sp = (void **)(void *)top - 2;
+    sp[0] = (void *)fp;
+    sp[1] = (void *)back;
+    return sp;
 }
 
 #endif

@@ -304,6 +304,49 @@ API_EXPORT(const char *) eventer_name_for_callback(eventer_func_t func);
  */
 API_EXPORT(void) eventer_aco_start(void (*func)(void), void *closure);
 
+/* The same, and say whether it was started: 0; or -1 with ENOMEM, EINVAL, ENXIO (no loops yet). */
+API_EXPORT(int) eventer_aco_try_start(void (*func)(void), void *closure);
+
+/*
+ * The same, on a stack of stack_size bytes (0: the configured size; at most 1 GiB) that it shares
+ * with nobody: pointers to its locals stay good while it waits.  Costs a kept stack, some 8 KiB.
+ */
+API_EXPORT(int)
+eventer_aco_start_private(void (*func)(void), void *closure, size_t stack_size);
+
+/*
+ * The macros pass on where they stand (a "file:line" that lives for ever, or NULL), which is shown
+ * wherever coroutines are listed.
+ */
+API_EXPORT(void) eventer_aco_start_at(void (*func)(void), void *closure, const char *where);
+API_EXPORT(int) eventer_aco_try_start_at(void (*func)(void), void *closure, const char *where);
+API_EXPORT(int)
+eventer_aco_start_private_at(void (*func)(void), void *closure, size_t stack_size,
+                             const char *where);
+#define EVENTER_LINE__(line)             #line
+#define EVENTER_LINE_(line)              EVENTER_LINE__(line)
+#define EVENTER_HERE_                    __FILE__ ":" EVENTER_LINE_(__LINE__)
+#define eventer_aco_start(func, closure) eventer_aco_start_at((func), (closure), EVENTER_HERE_)
+#define eventer_aco_try_start(func, closure)                                                       \
+    eventer_aco_try_start_at((func), (closure), EVENTER_HERE_)
+#define eventer_aco_start_private(func, closure, stack_size)                                       \
+    eventer_aco_start_private_at((func), (closure), (stack_size), EVENTER_HERE_)
+
+/* What the loops' coroutines have done and cost since eventer_init(). */
+typedef struct eventer_aco_stats {
+    uint64_t coroutines; /* that live now */
+    uint64_t started;
+    uint64_t shared_stacks;  /* that exist now */
+    uint64_t private_stacks; /* that exist now, in use or kept for reuse */
+    uint64_t loans;          /* calls that lent a local of a coroutine to others */
+    uint64_t blocked;        /* turns that had to wait because their stack was lent */
+    uint64_t blocked_ns;     /* for how long, all together */
+    uint64_t blocked_ns_max; /* the longest of them */
+} eventer_aco_stats_t;
+
+/* Fill *out with the sums over all loops.  Any thread. */
+API_EXPORT(void) eventer_aco_get_stats(eventer_aco_stats_t *out);
+
 /* Return the closure of the running coroutine; NULL outside one. */
 API_EXPORT(void *) eventer_aco_arg(void);
 

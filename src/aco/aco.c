@@ -41,42 +41,91 @@ void aco_die_(const char *what, const aco_t *co)
 }
 
 /*
- * Where a coroutine begins; entered by a jmp from the switch, on an empty stack (see the asm
- * below).
+ * What follows if a coroutine's function returns.  For an event loop's coroutine that is the same
+ * as aco_exit().
  */
-void aco_begin(void);
+void aco_end_returned(void) __attribute__((noreturn));
 
-void aco_begin(void)
+void aco_end_returned(void)
 {
     aco_t *co = aco_gtls_co;
-    aco_fiber_arrive_(co);
-    co->fp();
+    if (co->scheduled_)
+        aco_exit1(co);
     if (last_word != NULL)
         last_word();
     aco_die_("a coroutine's function returned instead of calling aco_exit()", co);
 }
 
+#ifdef ACO_SANITIZED_
+static void begin_in_fiber(void)
+{
+    aco_fiber_arrive_(aco_gtls_co);
+    aco_gtls_co->fp();
+}
+#define FIRST_CALL(co) ((void)(co), begin_in_fiber)
+#else
+#define FIRST_CALL(co) ((co)->fp)
+#endif
+
 /*
- * The first frame of every coroutine.  Nothing called it: an undefined return address and a null
- * frame pointer end a debugger's walk here.
+ * The first frame of every coroutine, in the eyes of a debugger: its function is entered by a jump,
+ * with aco_returned_ to return to.  Nothing called this frame itself: an undefined return address
+ * ends the walk here.  The nop belongs to the frame because debuggers look at the byte before.
  */
 #if defined(__x86_64__)
 __asm__(".text\n"
         ".p2align 4\n"
-        ".hidden aco_entry\n"
-        ".globl aco_entry\n"
         ".type aco_entry, @function\n"
         "aco_entry:\n"
         "    .cfi_startproc\n"
         "    .cfi_undefined rip\n"
-        "    endbr64\n"
-        "    xorl %ebp, %ebp\n"
-        "    call aco_begin\n"
+        "    nop\n"
+        ".globl aco_returned_\n"
+        ".type aco_returned_, @function\n"
+        "aco_returned_:\n"
+        "    call aco_end_returned\n"
         "    ud2\n"
         "    .cfi_endproc\n"
+        ".size aco_returned_, .-aco_returned_\n"
         ".size aco_entry, .-aco_entry\n");
 #endif
-void aco_entry(void);
+
+/* ---- save areas ------------------------------------------------------------------ */
+
+static void free_area(struct aco_thread *thread, aco_save_stack_t *save)
+{
+    if (aco_likely(save->ptr == NULL))
+        return;
+    if (save->ptr == thread->emergency)
+        thread->is_emergency = false;
+    else
+        slab_free(&thread->slabs, save->ptr, save->sz);
+    save->ptr = NULL;
+    save->sz = 0;
+}
+
+/* See that the save area has room for needed bytes, and not much more. */
+static int fit_area(struct aco_thread *thread, aco_save_stack_t *save, size_t needed)
+{
+    if (aco_likely(save->sz >= needed && save->sz - needed <= needed / 4))
+        return 0;
+    size_t size = slab_round(needed);
+    void *area = slab_alloc(&thread->slabs, size);
+    if (area == NULL && save->sz >= needed)
+        return 0;
+    if (area == NULL) {
+        if (needed > ACO_EMERGENCY_SIZE || thread->is_emergency)
+            return -1; /* ENOMEM */
+        area = thread->emergency;
+        size = ACO_EMERGENCY_SIZE;
+    }
+    free_area(thread, save);
+    if (area == thread->emergency)
+        thread->is_emergency = true;
+    save->ptr = area;
+    save->sz = (uint32_t)size;
+    return 0;
+}
 
 int aco_save_owner(aco_share_stack_t *stack)
 {
@@ -86,23 +135,12 @@ int aco_save_owner(aco_share_stack_t *stack)
     aco_save_stack_t *save = &owner->save_stack;
     assert(owner->sp != NULL && (char *)owner->sp >= stack->base && (char *)owner->sp < stack->top);
     size_t live = (size_t)(stack->top - (char *)owner->sp);
-    size_t needed = live + SHADOW_SIZE(live);
-
-    if (save->sz < needed || save->sz > 2 * needed + 64) { /* grows, and shrinks, to what is live */
-        void *area = alloc_bytes(needed);
-        if (area == NULL) {
-            if (save->sz < needed)
-                return -1; /* ENOMEM; a larger area than needed still serves */
-        } else {
-            alloc_free(save->ptr);
-            save->ptr = area;
-            save->sz = needed;
-        }
-    }
+    if (fit_area(aco_thread_of(stack->main_co_), save, live + SHADOW_SIZE(live)) != 0)
+        return -1;
     fiber_copy_out(save->ptr, owner->sp, live);
-    save->valid_sz = live;
+    save->valid_sz = (uint32_t)live;
     if (live > save->max_cpsz)
-        save->max_cpsz = live;
+        save->max_cpsz = (uint32_t)live;
     save->ct_save++;
     stack->owner = NULL;
     return 0;
@@ -115,9 +153,7 @@ int aco_take_stack_(aco_t *co)
         return -1;
     if (co->sp == NULL) {
         fiber_forget_stack(stack);
-        void **first = (void **)(void *)(stack->top - sizeof(void *));
-        *first = (void *)(uintptr_t)aco_entry;
-        co->sp = first;
+        co->sp = aco_fresh_(stack->top, FIRST_CALL(co), aco_returned_);
     } else {
         fiber_copy_in(co->sp, co->save_stack.ptr, co->save_stack.valid_sz);
         co->save_stack.ct_restore++;
@@ -126,72 +162,111 @@ int aco_take_stack_(aco_t *co)
     return 0;
 }
 
+/* ---- making and freeing ---------------------------------------------------------- */
+
 void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t fp, void *arg)
 {
-    *co = (aco_t){.main_co = main_co, .share_stack = stack, .fp = fp, .arg = arg};
+    *co = (aco_t){.share_stack = stack, .fp = fp, .arg = arg};
+    stack->main_co_ = main_co;
     fiber_new(co);
 }
 
 void aco_fini(aco_t *co)
 {
-    if (co->share_stack != NULL && co->share_stack->owner == co)
-        co->share_stack->owner = NULL;
-    alloc_free(co->save_stack.ptr);
-    alloc_free(co->tls_);
+    aco_share_stack_t *stack = co->share_stack;
+    if (stack->owner == co)
+        stack->owner = NULL;
+    free_area(aco_thread_of(stack->main_co_), &co->save_stack);
+    if (aco_unlikely(co->tls_ != NULL))
+        alloc_free(co->tls_);
     fiber_free(co);
 }
 
-aco_t *aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz, aco_cofuncp_t fp,
-                  void *arg)
+static aco_t *create_main(void)
 {
-    if (main_co != NULL && (sstk == NULL || fp == NULL)) {
+    struct aco_thread *thread = alloc_zeroed(1, sizeof(*thread));
+    if (thread == NULL)
+        return NULL;
+    thread->emergency = alloc_bytes(ACO_EMERGENCY_SIZE);
+    if (thread->emergency == NULL) {
+        alloc_free(thread);
+        return NULL;
+    }
+    slabs_init(&thread->slabs);
+    fiber_new(&thread->main.co);
+    aco_gtls_co = &thread->main.co;
+    return &thread->main.co;
+}
+
+aco_t *aco_create_(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz, aco_cofuncp_t fp,
+                   void *arg)
+{
+    if (main_co == NULL)
+        return create_main();
+    if (sstk == NULL || fp == NULL || save_stack_sz > ACO_STACK_SIZE_MAX) {
         errno = EINVAL;
         return NULL;
     }
-    aco_t *co = alloc_bytes(sizeof(*co));
+    struct aco_thread *thread = aco_thread_of(main_co);
+    aco_t *co = slab_alloc(&thread->slabs, sizeof(*co));
     if (co == NULL)
         return NULL;
-    if (main_co == NULL) {
-        aco_init(co, NULL, NULL, NULL, NULL);
-        aco_gtls_co = co;
-        return co;
-    }
     aco_init(co, main_co, sstk, fp, arg);
     if (save_stack_sz > 0) {
-        co->save_stack.ptr = alloc_bytes(save_stack_sz);
+        size_t size = slab_round(save_stack_sz);
+        co->save_stack.ptr = slab_alloc(&thread->slabs, size);
         if (co->save_stack.ptr == NULL) {
-            aco_destroy(co);
+            aco_destroy_(co);
             return NULL;
         }
-        co->save_stack.sz = save_stack_sz;
+        co->save_stack.sz = (uint32_t)size;
     }
     return co;
 }
 
-void aco_destroy(aco_t *co)
+static void thread_free_if_unused(struct aco_thread *thread)
+{
+    if (!thread->has_ended || thread->slabs.used > 0)
+        return;
+    alloc_free(thread->emergency);
+    slabs_fini(&thread->slabs);
+    alloc_free(thread);
+}
+
+static void destroy_main(aco_t *main_co)
+{
+    struct aco_thread *thread = aco_thread_of(main_co);
+    if (aco_gtls_co == main_co)
+        aco_gtls_co = NULL;
+    fiber_free(main_co);
+    alloc_free(main_co->tls_);
+    while (thread->main.free != NULL) {
+        aco_t *co = thread->main.free;
+        thread->main.free = co->arg;
+        slab_free(&thread->slabs, co, sizeof(*co));
+    }
+    thread->main.count = ACO_POOL_MAX_; /* others that live yet are not kept */
+    thread->has_ended = true;
+    thread_free_if_unused(thread);
+}
+
+void aco_destroy_(aco_t *co)
 {
     if (co == NULL)
         return;
-    if (aco_gtls_co == co) {
-        if (co->main_co != NULL)
-            aco_die_("aco_destroy: a coroutine cannot free itself while it runs", co);
-        aco_gtls_co = NULL;
+    if (co->is_end == ACO_DESTROYED_)
+        aco_die_("aco_destroy: this coroutine was destroyed before", co);
+    if (co->share_stack == NULL) {
+        destroy_main(co);
+        return;
     }
+    if (aco_gtls_co == co)
+        aco_die_("aco_destroy: a coroutine cannot free itself while it runs", co);
+    struct aco_thread *thread = aco_thread_of(co->share_stack->main_co_);
     aco_fini(co);
-    alloc_free(co);
-}
-
-void aco_exit1(aco_t *co)
-{
-    if (co == NULL || co->main_co == NULL || co != aco_gtls_co)
-        aco_die_("aco_exit: called outside a coroutine", co);
-    aco_t *main_co = co->main_co;
-    co->is_end = 1;
-    co->share_stack->owner = NULL;
-    aco_gtls_co = main_co;
-    aco_fiber_leave_(co, main_co);
-    aco_switch_(&co->sp, main_co->sp);
-    __builtin_unreachable();
+    co->is_end = ACO_DESTROYED_;
+    slab_free(&thread->slabs, co, sizeof(*co));
+    thread_free_if_unused(thread);
 }
 
 uint32_t aco_tls_assign_idx(void)
@@ -207,7 +282,7 @@ void **aco_tls_slot_(aco_t *co, uint32_t idx)
     if (idx >= MAX_TLS_ENTRIES)
         aco_die_("aco_tls: no such slot", co);
     if (co->tls_ == NULL) {
-        co->tls_ = alloc_zeroed(MAX_TLS_ENTRIES, sizeof(void *));
+        co->tls_ = alloc_zeroed(MAX_TLS_ENTRIES + 1, sizeof(void *));
         if (co->tls_ == NULL)
             aco_die_("aco_tls: out of memory", co);
     }

@@ -9,13 +9,31 @@
 #define EVENTER_ACO_CORE_H
 
 #include "aco/aco.h"
+#include "base/slab.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define ACO_GUARD_SIZE       ((size_t)64 * 1024) /* below a stack: faults on any access */
 #define ACO_STACK_SIZE_MIN   ((size_t)16 * 1024)
 #define ACO_STACK_SIZE_MAX   ((size_t)1 << 30)
 #define ACO_STACK_COLOUR_MAX 32 /* tops of stacks differ by up to this many cache lines */
+
+#define ACO_EMERGENCY_SIZE ((size_t)64 * 1024)
+
+/* What a thread with coroutines has; begins with its main coroutine. */
+struct aco_thread {
+    struct aco_main_ main;
+    struct slabs slabs; /* coroutines of aco_create(), and save areas */
+    void *emergency;    /* owned: a save area for when there is no memory */
+    bool is_emergency;  /* it is in use */
+    bool has_ended;     /* the main coroutine is destroyed, and others live yet */
+};
+
+static inline struct aco_thread *aco_thread_of(aco_t *main_co)
+{
+    return list_entry(main_co, struct aco_thread, main.co);
+}
 
 /* Fill co (uninitialised memory of the caller's) as a fresh coroutine, as aco_create() does. */
 void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t fp, void *arg);
@@ -27,7 +45,8 @@ void aco_fini(aco_t *co);
 
 /*
  * Copy the owner's live bytes to its save area, which grows or shrinks to them; the stack has no
- * owner then.  Returns 0, or -1 with ENOMEM and the owner still in place.  No owner: nothing to do.
+ * owner then.  Without memory the thread's emergency area serves, for one coroutine at a time.
+ * Returns 0, or -1 with ENOMEM and the owner still in place.  No owner: nothing to do.
  */
 int aco_save_owner(aco_share_stack_t *stack);
 

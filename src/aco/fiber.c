@@ -77,7 +77,7 @@ void aco_fiber_arrive_(aco_t *co)
     const void *bottom;
     size_t size;
     __sanitizer_finish_switch_fiber(co->fiber_, &bottom, &size);
-    if (co->main_co != NULL) { /* only the thread's own stack switches to a coroutine */
+    if (co->share_stack != NULL) { /* only the thread's own stack switches to a coroutine */
         main_bottom = bottom;
         main_size = size;
     }
@@ -90,12 +90,12 @@ void aco_fiber_arrive_(aco_t *co)
 
 void fiber_new(aco_t *co)
 {
-    co->fiber_ = co->main_co == NULL ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
+    co->fiber_ = co->share_stack == NULL ? __tsan_get_current_fiber() : __tsan_create_fiber(0);
 }
 
 void fiber_free(aco_t *co)
 {
-    if (co->main_co != NULL)
+    if (co->share_stack != NULL)
         __tsan_destroy_fiber(co->fiber_);
 }
 

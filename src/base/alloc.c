@@ -3,16 +3,16 @@
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static _Atomic bool hooked; /* false: one relaxed load is all the hook costs */
 static _Atomic uint64_t asked;
 static _Atomic uint64_t fail_at;
 static _Atomic bool fail_after;
 
-static bool must_fail(void)
+bool alloc_is_refused(void)
 {
     if (__builtin_expect(!atomic_load_explicit(&hooked, memory_order_relaxed), 1))
         return false;
@@ -26,23 +26,23 @@ static bool must_fail(void)
 
 void *alloc_bytes(size_t size)
 {
-    return must_fail() ? NULL : malloc(size ? size : 1);
+    return alloc_is_refused() ? NULL : malloc(size ? size : 1);
 }
 
 void *alloc_zeroed(size_t count, size_t size)
 {
-    return must_fail() ? NULL : calloc(count ? count : 1, size ? size : 1);
+    return alloc_is_refused() ? NULL : calloc(count ? count : 1, size ? size : 1);
 }
 
 void *alloc_resize(void *p, size_t size)
 {
-    return must_fail() ? NULL : realloc(p, size ? size : 1);
+    return alloc_is_refused() ? NULL : realloc(p, size ? size : 1);
 }
 
 void *alloc_aligned(size_t alignment, size_t size)
 {
     void *p = NULL;
-    if (must_fail())
+    if (alloc_is_refused())
         return NULL;
     int err = posix_memalign(&p, alignment, size ? size : alignment);
     if (err != 0) {
@@ -50,6 +50,21 @@ void *alloc_aligned(size_t alignment, size_t size)
         return NULL;
     }
     return p;
+}
+
+void *alloc_map(size_t alignment, size_t size)
+{
+    if (alloc_is_refused())
+        return NULL;
+    char *p = mmap(NULL, size + alignment, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    size_t before = -(uintptr_t)p & (alignment - 1);
+    if (before > 0)
+        munmap(p, before);
+    munmap(p + before + size, alignment - before);
+    return p + before;
 }
 
 char *alloc_text(const char *text)

@@ -8,6 +8,7 @@
 #ifndef EVENTER_BASE_ALLOC_H
 #define EVENTER_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,17 @@ void *alloc_resize(void *p, size_t size) __attribute__((alloc_size(2)));
  * Return size bytes that start at a multiple of alignment (a power of two); end with alloc_free().
  */
 void *alloc_aligned(size_t alignment, size_t size) __attribute__((malloc, alloc_size(2)));
+
+/*
+ * Return size zeroed bytes of fresh pages that start at a multiple of alignment (a power of two,
+ * and like size a multiple of 64 KiB); end with munmap(2).
+ */
+void *alloc_map(size_t alignment, size_t size) __attribute__((malloc, alloc_size(2)));
+
+/*
+ * For an allocator on top of this one: return true, with ENOMEM, if this allocation is to fail.
+ */
+bool alloc_is_refused(void);
 
 /* Return an owned copy of the NUL-terminated text. */
 char *alloc_text(const char *text) __attribute__((malloc));

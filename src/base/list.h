@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list.h - intrusive lists: a ring (doubly linked) and a queue (singly linked, FIFO).
+ * list.h - intrusive lists: a ring and a chain (doubly linked) and a queue (singly linked, FIFO).
  *
  * Layer: base.  Not thread safe.  A node is embedded in the object that it puts on the list and is
  * on one list at a time; no call allocates or fails.  Cost: O(1) each.
@@ -50,6 +50,35 @@ static inline void ring_remove(struct ring *node)
     node->prev->next = node->next;
     node->next->prev = node->prev;
     node->next = node->prev = NULL;
+}
+
+/*
+ * A chain: doubly linked, with a head of one word; zeroed = empty.  For heads of which there are
+ * many.
+ */
+struct chain_node { /* a node that is on no chain has link == NULL */
+    struct chain_node *next, **link;
+};
+
+static inline void chain_add(struct chain_node **head, struct chain_node *node)
+{
+    node->next = *head;
+    node->link = head;
+    if (*head != NULL)
+        (*head)->link = &node->next;
+    *head = node;
+}
+
+/* Take node off its chain; a node that is on none is left alone. */
+static inline void chain_remove(struct chain_node *node)
+{
+    if (node->link == NULL)
+        return;
+    *node->link = node->next;
+    if (node->next != NULL)
+        node->next->link = node->link;
+    node->next = NULL;
+    node->link = NULL;
 }
 
 struct queue_node {

@@ -80,7 +80,7 @@ static void complete(struct mail *mail, struct loop *loop)
     struct coro_home *home = loop->coro;
     do_complete(&job->work, loop);
     if (job->pinned != NULL)
-        stacks_unpin(home, job->pinned);
+        stacks_unpin(job->pinned);
     if (job->gate != NULL)
         gate_leave(job->gate);
     else
@@ -113,6 +113,15 @@ static struct coro_job *take_job(struct coro_home *home)
     return job;
 }
 
+void jobs_free(struct coro_home *home)
+{
+    while (home->free_jobs != NULL) {
+        struct coro_job *job = home->free_jobs;
+        home->free_jobs = job->next_free;
+        alloc_free(job);
+    }
+}
+
 /* Pin self's stack if p lies on it: its owner must stay while somebody else uses p. */
 static struct coro_stack *lend(struct coro *self, const void *p)
 {
@@ -143,7 +152,7 @@ static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated, e
         errno = EINVAL;
         return;
     }
-    struct coro_job *job = take_job(self->home);
+    struct coro_job *job = take_job(coro_home_of(self));
     if (job == NULL) { /* rather late than never: everybody waits, and the work is done */
         mtevL(mtev_error, "%s: out of memory; the work runs in the loop\n", call);
         do_work(work);
@@ -155,7 +164,7 @@ static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated, e
                              .loop = loop_self,
                              .work = *work,
                              .waiter = is_gated ? NULL : self,
-                             .generation = self->generation,
+                             .generation = self->co.generation_,
                              .gate = is_gated ? gate : NULL,
                              .pinned = lend(self, work->closure)};
     if (is_gated)

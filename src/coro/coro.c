@@ -14,62 +14,162 @@
 #include <assert.h>
 #include <string.h>
 
-/* ---- running --------------------------------------------------------------------- */
+/* How many turns ahead the processor is asked to fetch, and what; measured (bench/README.md). */
+#define HEADERS_AHEAD 8
+#define FRAMES_AHEAD  4
+
+/* ---- the lists ------------------------------------------------------------------- */
+
+static uint32_t list_put(struct coro_list *list, struct coro *co)
+{
+    list->items[list->count] = co;
+    return (uint32_t)list->count++;
+}
+
+/* Give both lists room for capacity coroutines: not fewer than live.  Returns 0 or -ENOMEM. */
+static int lists_resize(struct coro_home *home, size_t capacity)
+{
+    const size_t size = capacity * sizeof(struct coro *);
+    if (capacity < home->list_capacity)
+        home->list_capacity = capacity; /* whichever of the two fails to shrink has more */
+    struct coro **items = alloc_resize(home->ready.items, size);
+    if (items == NULL)
+        return -ENOMEM;
+    home->ready.items = items;
+    items = alloc_resize(home->batch.items, size);
+    if (items == NULL)
+        return -ENOMEM;
+    home->batch.items = items;
+    home->list_capacity = capacity;
+    return 0;
+}
+
+/* See that another coroutine would find room. */
+static int lists_reserve(struct coro_home *home)
+{
+    if (aco_likely(home->count < home->list_capacity))
+        return 0;
+    return lists_resize(home, MAX(CORO_LIST_MIN, home->list_capacity * 2));
+}
 
 void coro_make_ready(struct coro *co)
 {
-    queue_put(&co->home->ready, &co->ready);
+    co->turn = list_put(&coro_home_of(co)->ready, co);
 }
 
-static struct coro_home *home_self(void)
+static void make_urgent(struct coro_home *home, struct coro *co)
 {
-    return loop_self == NULL ? NULL : loop_self->coro;
-}
-
-static void finish(struct coro_home *home, struct coro *co)
-{
-    co->state = CORO_ENDED;
-    assert(!wheel_is_armed(&co->timer));
-    gates_orphan(co->gates);
-    if (!ring_is_empty(&co->events)) {
-        mtevL(mtev_error, "coroutine %s ended with open events; they stay valid\n",
-              eventer_name_for_callback((eventer_func_t)(uintptr_t)co->func));
-        while (!ring_is_empty(&co->events))
-            ring_remove(co->events.next);
-    }
-    co->site->has_run = true;
-    co->site->is_on_trial = false;
-    void (*on_end)(void *) = co->on_end;
-    void *arg = co->co.arg;
-    struct coro_stack *stack = coro_stack_of(co);
-    aco_fini(&co->co);
-    stacks_release(home, stack);
-    ring_remove(&co->all);
-    home->count--;
-    if (home->free_count == CORO_POOL_MAX) {
-        alloc_free(co);
-    } else {
-        home->free_count++;
-        co->ready.next = home->free == NULL ? NULL : &home->free->ready;
-        home->free = co;
-    }
-    if (on_end != NULL)
-        on_end(arg);
+    queue_put_first(&home->urgent, &co->link);
 }
 
 /*
- * co's turn came, and another owns its stack.  Move that one away, or have co wait: for the end of
- * the loans, or, where there is no memory to move anybody to, for another turn.
+ * Take the next coroutine whose turn it is, or NULL; and have the processor fetch what the ones
+ * after it need.
+ */
+static inline struct coro *take_next(struct coro_home *home)
+{
+    if (aco_unlikely(!queue_is_empty(&home->urgent)))
+        return list_entry(queue_take(&home->urgent), struct coro, link);
+    const struct coro_list *batch = &home->batch;
+    while (home->next < batch->count) {
+        size_t at = home->next++;
+        if (at + HEADERS_AHEAD < batch->count && batch->items[at + HEADERS_AHEAD] != NULL) {
+            const char *header = (const char *)batch->items[at + HEADERS_AHEAD];
+            for (size_t i = 0; i < sizeof(struct coro); i += ACO_CACHE_LINE_)
+                __builtin_prefetch(header + i, 1);
+        }
+        if (at + FRAMES_AHEAD < batch->count && batch->items[at + FRAMES_AHEAD] != NULL)
+            aco_prefetch_frames(&batch->items[at + FRAMES_AHEAD]->co);
+        if (aco_likely(batch->items[at] != NULL))
+            return batch->items[at];
+    }
+    return NULL;
+}
+
+/* ---- running --------------------------------------------------------------------- */
+
+static void complain_of_events(struct coro *co)
+{
+    mtevL(mtev_error, "coroutine %s ended with open events; they stay valid\n",
+          coro_site_name(co->site));
+    while (co->events != NULL)
+        chain_remove(co->events);
+}
+
+static __attribute__((noinline)) void finish(struct coro_home *home, struct coro *co)
+{
+    struct coro_site *site = co->site;
+    struct coro_stack *stack = coro_stack_of(co);
+    void *arg = co->co.arg;
+    assert(!wheel_is_armed(&co->timer));
+    co->co.state_ = CORO_ENDED;
+    if (aco_unlikely(co->own_gates > 0))
+        gates_orphan(home, co);
+    if (aco_unlikely(co->events != NULL))
+        complain_of_events(co);
+    site->has_run = true;
+    site->is_on_trial = false;
+    if (co->co.save_stack.max_cpsz > site->live_max)
+        site->live_max = co->co.save_stack.max_cpsz;
+    aco_fini(&co->co);
+    stacks_release(stack);
+    slab_free(&home->slabs, co, sizeof(*co));
+    home->count--;
+    stat_set(&home->stats.coroutines, home->count);
+    if (site->on_end != NULL)
+        site->on_end(arg);
+}
+
+/* Run co, which owns its stack, until it waits or ends. */
+static inline __attribute__((always_inline)) void run_owner(struct coro_home *home, struct coro *co)
+{
+    co->co.state_ = CORO_RUNNING;
+    stacks_unprotect(coro_stack_of(co));
+    aco_enter_(&co->co);
+    if (aco_unlikely(co->co.is_end)) {
+        finish(home, co);
+        return;
+    }
+    size_t live = coro_live_bytes(co);
+    if (aco_unlikely(live > co->co.save_stack.max_cpsz))
+        co->co.save_stack.max_cpsz = (uint32_t)live;
+    stacks_protect(coro_stack_of(co));
+}
+
+/*
+ * Whoever stands on co's stack runs before co if its turn comes in the same batch anyway: its
+ * frames would be copied away and back for nothing.
+ */
+static struct coro *take_owner(struct coro_home *home, struct coro *co)
+{
+    aco_t *owner = co->co.share_stack->owner;
+    struct coro_list *batch = &home->batch;
+    if (owner == NULL)
+        return NULL;
+    struct coro *first = list_entry(owner, struct coro, co);
+    if (owner->state_ != CORO_READY || first->turn < home->next || first->turn >= batch->count ||
+        batch->items[first->turn] != first)
+        return NULL;
+    batch->items[first->turn] = NULL;
+    return first;
+}
+
+/*
+ * co's turn came, and it does not own its stack.  Move the owner away, or have co wait: for the end
+ * of the loans, or, where there is no memory to move anybody to, for another turn.
  */
 static __attribute__((noinline)) bool take_stack(struct coro_home *home, struct coro *co)
 {
     struct coro_stack *stack = coro_stack_of(co);
+    struct coro *owner = take_owner(home, co);
+    if (owner != NULL)
+        run_owner(home, owner);
     if (stack->pins > 0) {
-        queue_put(&stack->waiting, &co->ready);
+        stacks_await(stack, co);
         return false;
     }
     if (aco_take_stack_(&co->co) != 0) {
-        queue_put(&home->ready, &co->ready);
+        coro_make_ready(co);
         return false;
     }
     return true;
@@ -82,175 +182,231 @@ static __attribute__((noinline)) bool take_stack(struct coro_home *home, struct 
  */
 static void run_batch(struct coro_home *home)
 {
-    struct queue_node *node;
+    struct coro *co;
     if (home->is_running)
         return;
     home->is_running = true;
-    while ((node = queue_take(&home->batch)) != NULL) {
-        struct coro *co = list_entry(node, struct coro, ready);
-        if (aco_unlikely(co->co.share_stack->owner != &co->co) && !take_stack(home, co))
-            continue;
-        co->state = CORO_RUNNING;
-        aco_enter_(&co->co);
-        if (aco_unlikely(co->co.is_end))
-            finish(home, co);
-    }
+    while ((co = take_next(home)) != NULL)
+        if (aco_likely(co->co.share_stack->owner == &co->co) || take_stack(home, co))
+            run_owner(home, co);
     home->is_running = false;
 }
 
 static bool drain(struct loop *loop)
 {
     struct coro_home *home = loop->coro;
-    queue_append(&home->batch, &home->ready);
+    if (home->ready.count == 0)
+        return false;
+    struct coro_list empty = {home->batch.items, 0};
+    home->batch = home->ready;
+    home->ready = empty;
+    home->next = 0;
     run_batch(home);
-    return !queue_is_empty(&home->ready);
+    home->batch.count = home->next = 0;
+    if (home->list_capacity > CORO_LIST_MIN && home->list_capacity / 8 > home->count)
+        (void)lists_resize(home, MAX(CORO_LIST_MIN, home->list_capacity / 4));
+    if (!wheel_is_armed(&home->trim))
+        wheel_add(&loop->wheel, &home->trim, loop->now_ns + CORO_TRIM_NS);
+    return home->ready.count > 0;
 }
 
 /* ---- starting -------------------------------------------------------------------- */
 
-static struct coro_site *site_of(struct coro_home *home, const void *key)
+const char *coro_site_name(const struct coro_site *site)
 {
-    size_t bucket = ((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 58;
+    return eventer_name_for_callback((eventer_func_t)(uintptr_t)site->key);
+}
+
+static struct coro_site *site_of(struct coro_home *home, const struct coro_start *start)
+{
+    const void *key = start->key != NULL ? start->key : (const void *)(uintptr_t)start->func;
+    size_t bucket =
+        (((uintptr_t)key >> 4) ^ (uintptr_t)start->where) * UINT64_C(0x9E3779B97F4A7C15) >>
+        58; /* Knuth, multiplicative hashing */
     static_assert(CORO_SITE_BUCKETS == 64, "six bits of the product choose a bucket");
-    for (struct coro_site *site = home->sites[bucket]; site != NULL; site = site->next)
-        if (site->key == key)
-            return site;
-    struct coro_site *site = alloc_zeroed(1, sizeof(*site));
+    struct coro_site *site = home->sites[bucket];
+    while (site != NULL && (site->key != key || site->where != start->where))
+        site = site->next;
+    if (aco_likely(site != NULL)) {
+        assert(site->on_end == start->on_end);
+        return site;
+    }
+    site = alloc_zeroed(1, sizeof(*site));
     if (site == NULL)
         return NULL;
     site->key = key;
+    site->where = start->where;
+    site->on_end = start->on_end;
     site->next = home->sites[bucket];
     home->sites[bucket] = site;
     return site;
 }
 
-/* The first frame of ours in every coroutine: returning is the same as aco_exit(). */
-static void begin(void)
+static struct coro *make(struct coro_home *home, const struct coro_start *start)
 {
-    list_entry(aco_gtls_co, struct coro, co)->func();
-    aco_exit();
-}
-
-static struct coro *take_free(struct coro_home *home)
-{
-    struct coro *co = home->free;
-    if (co == NULL)
-        return alloc_bytes(sizeof(*co));
-    home->free = co->ready.next == NULL ? NULL : list_entry(co->ready.next, struct coro, ready);
-    home->free_count--;
-    return co;
-}
-
-static struct coro *make(struct coro_home *home, void (*func)(void), void *arg, const void *key)
-{
-    struct coro_site *site = site_of(home, key);
-    struct coro *co = site == NULL ? NULL : take_free(home);
+    struct coro_site *site = site_of(home, start);
+    if (site == NULL || lists_reserve(home) != 0)
+        return NULL;
+    struct coro *co = slab_alloc(&home->slabs, sizeof(*co));
     if (co == NULL)
         return NULL;
     /* The first run of a function is a trial: if it lends its locals, nobody shares its stack. */
     bool is_trial = !site->has_run && !site->is_on_trial;
-    struct coro_stack *stack = stacks_choose(&home->stacks, site->has_lent || is_trial);
+    size_t private_size = start->private_size;
+    if (private_size == 0 && (site->has_lent || is_trial))
+        private_size = home->stacks.size;
+    struct coro_stack *stack = stacks_choose(home, private_size);
+    if (stack == NULL && start->private_size == 0)
+        stack = stacks_choose(home, 0);
     if (stack == NULL) {
-        alloc_free(co);
+        co->co.state_ = CORO_ENDED;
+        slab_free(&home->slabs, co, sizeof(*co));
         return NULL;
     }
     memset(co, 0, sizeof(*co));
-    aco_init(&co->co, home->main, &stack->stack, begin, arg);
+    aco_init(&co->co, home->main, &stack->stack, start->func, start->arg);
     co->co.scheduled_ = 1;
-    co->home = home;
-    co->func = func;
+    co->co.state_ = CORO_READY;
     co->site = site;
-    co->state = CORO_READY;
-    ring_init(&co->events);
-    ring_add_tail(&home->all, &co->all);
-    home->count++;
+    co->born = (uint32_t)(home->loop->now_ns / CORO_AGE_UNIT_NS);
     site->is_on_trial = site->is_on_trial || is_trial;
+    site->started++;
+    home->count++;
+    stat_set(&home->stats.coroutines, home->count);
+    stat_set(&home->stats.started, home->stats.started + 1);
     return co;
 }
 
-int coro_start(void (*func)(void), void *arg, const void *key)
+/* Pin self's stack if its new coroutine is handed a piece of it. */
+static struct coro_stack *lend_to_child(struct coro *self, const void *arg)
 {
-    return coro_start_then(func, arg, key, NULL);
+    struct coro_stack *stack = self == NULL ? NULL : coro_stack_of(self);
+    if (stack == NULL || !aco_stack_has(&stack->stack, arg))
+        return NULL;
+    stacks_pin(stack);
+    return stack;
 }
 
-int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_end)(void *arg))
+int coro_start(const struct coro_start *start)
 {
     struct coro_home *home = home_self();
     struct coro *self = coro_self();
-    /*
-     * An address in our own frames holds while the child runs for the first time: we stay in place.
-     */
-    struct coro_stack *lent = self == NULL ? NULL : coro_stack_of(self);
-    if (lent != NULL && aco_stack_has(&lent->stack, arg))
-        stacks_pin(lent);
-    else
-        lent = NULL;
-    struct coro *co = make(home, func, arg, key);
-    if (co == NULL) {
-        if (lent != NULL)
-            stacks_unpin(home, lent);
-        return -ENOMEM;
-    }
-    co->on_end = on_end;
-    if (self != NULL) {
+    /* An address in our own frames holds while the child first runs: we stay in place. */
+    struct coro_stack *lent = lend_to_child(self, start->arg);
+    struct coro *co = make(home, start);
+    if (co != NULL && self != NULL) {
         /* The drain runs the child until it waits or ends, and then goes on with us. */
-        queue_put_first(&home->batch, &self->ready);
-        queue_put_first(&home->batch, &co->ready);
-        self->state = CORO_READY;
-        self->reason = CORO_WAITS_FOR_START;
+        make_urgent(home, self);
+        make_urgent(home, co);
+        self->co.state_ = CORO_READY;
+        self->co.reason_ = CORO_WAITS_FOR_START;
         aco_yield1(&self->co);
-        if (lent != NULL)
-            stacks_unpin(home, lent);
-    } else if (aco_gtls_co == home->main) {
-        queue_put_first(&home->batch, &co->ready);
+    } else if (co != NULL && aco_gtls_co == home->main) {
+        make_urgent(home, co);
         run_batch(home);
-    } else { /* in a coroutine that belongs to no loop, and cannot be parked */
+    } else if (co != NULL) { /* in a coroutine that belongs to no loop, and cannot be parked */
         coro_make_ready(co);
     }
-    return 0;
+    if (lent != NULL)
+        stacks_unpin(lent);
+    return co == NULL ? -ENOMEM : 0;
 }
 
 struct start_mail {
     struct mail mail;
-    void (*func)(void);
-    void *arg;
+    struct coro_start start;
 };
 
-static void complain_of_start(void (*func)(void), const char *why)
+static void complain_of_start(const struct coro_start *start, const char *why)
 {
     mtevL(mtev_error, "eventer_aco_start: %s: %s; not started\n",
-          eventer_name_for_callback((eventer_func_t)(uintptr_t)func), why);
+          eventer_name_for_callback((eventer_func_t)(uintptr_t)start->func), why);
 }
 
 static void start_there(struct mail *mail, struct loop *loop)
 {
-    struct start_mail *start = list_entry(mail, struct start_mail, mail);
+    struct start_mail *message = list_entry(mail, struct start_mail, mail);
     (void)loop;
-    if (coro_start(start->func, start->arg, (const void *)(uintptr_t)start->func) != 0)
-        complain_of_start(start->func, strerror(ENOMEM));
-    alloc_free(start);
+    if (coro_start(&message->start) != 0)
+        complain_of_start(&message->start, strerrordesc_np(ENOMEM));
+    alloc_free(message);
 }
+
+/* Start in this thread's loop, or in the first one.  Returns 0 or -errno. */
+static int start_somewhere(const struct coro_start *start)
+{
+    if (start->func == NULL)
+        return -EINVAL;
+    if (home_self() != NULL)
+        return coro_start(start);
+    struct loop *loop = pool_first_loop();
+    if (loop == NULL)
+        return -ENXIO;
+    struct start_mail *message = alloc_bytes(sizeof(*message));
+    if (message == NULL)
+        return -ENOMEM;
+    *message = (struct start_mail){.mail.run = start_there, .start = *start};
+    loop_post(loop, &message->mail);
+    return 0;
+}
+
+static int start_or_say(const struct coro_start *start)
+{
+    int err = start_somewhere(start);
+    if (err == 0)
+        return 0;
+    errno = -err;
+    return -1;
+}
+
+int eventer_aco_try_start_at(void (*func)(void), void *closure, const char *where)
+{
+    return start_or_say(&(struct coro_start){.func = func, .arg = closure, .where = where});
+}
+
+int eventer_aco_start_private_at(void (*func)(void), void *closure, size_t stack_size,
+                                 const char *where)
+{
+    size_t size = stack_size == 0 ? props_get()->aco_stack_size : stack_size;
+    if (size > ACO_STACK_SIZE_MAX) {
+        errno = EINVAL;
+        return -1;
+    }
+    return start_or_say(
+        &(struct coro_start){.func = func, .arg = closure, .where = where, .private_size = size});
+}
+
+void eventer_aco_start_at(void (*func)(void), void *closure, const char *where)
+{
+    const struct coro_start start = {.func = func, .arg = closure, .where = where};
+    int err = start_somewhere(&start);
+    if (err == 0)
+        return;
+    errno = -err;
+    if (func == NULL)
+        mtevL(mtev_error, "eventer_aco_start: no function\n");
+    else
+        complain_of_start(&start,
+                          err == -ENXIO ? "eventer_init() was not called" : strerrordesc_np(-err));
+}
+
+#undef eventer_aco_start
+#undef eventer_aco_try_start
+#undef eventer_aco_start_private
 
 void eventer_aco_start(void (*func)(void), void *closure)
 {
-    if (func == NULL) {
-        mtevL(mtev_error, "eventer_aco_start: no function\n");
-        errno = EINVAL;
-        return;
-    }
-    if (home_self() != NULL) {
-        if (coro_start(func, closure, (const void *)(uintptr_t)func) != 0)
-            complain_of_start(func, strerror(ENOMEM));
-        return;
-    }
-    struct loop *loop = pool_first_loop();
-    struct start_mail *start = loop == NULL ? NULL : alloc_bytes(sizeof(*start));
-    if (start == NULL) {
-        complain_of_start(func, loop == NULL ? "eventer_init() was not called" : strerror(ENOMEM));
-        return;
-    }
-    *start = (struct start_mail){.mail.run = start_there, .func = func, .arg = closure};
-    loop_post(loop, &start->mail);
+    eventer_aco_start_at(func, closure, NULL);
+}
+
+int eventer_aco_try_start(void (*func)(void), void *closure)
+{
+    return eventer_aco_try_start_at(func, closure, NULL);
+}
+
+int eventer_aco_start_private(void (*func)(void), void *closure, size_t stack_size)
+{
+    return eventer_aco_start_private_at(func, closure, stack_size, NULL);
 }
 
 void *eventer_aco_arg(void)
@@ -264,13 +420,19 @@ void *eventer_aco_arg(void)
 static void on_timeout(struct wheel_node *node)
 {
     struct coro *co = list_entry(node, struct coro, timer);
-    coro_wake(co, co->generation, -ETIMEDOUT);
+    coro_wake(co, co->co.generation_, -ETIMEDOUT);
 }
 
 void coro_arm_timer(struct coro *self, uint64_t due_ns)
 {
     self->timer.fire = on_timeout;
-    wheel_add(&self->home->loop->wheel, &self->timer, due_ns);
+    wheel_add(&loop_self->wheel, &self->timer, due_ns);
+}
+
+/* In a frame of its own, which is gone when the coroutine waits. */
+static __attribute__((noinline)) void arm_for(struct coro *self, const struct timeval *duration)
+{
+    coro_arm_timer(self, clock_mono_ns() + clock_duration_ns(duration));
 }
 
 void eventer_aco_sleep(struct timeval *duration)
@@ -282,11 +444,16 @@ void eventer_aco_sleep(struct timeval *duration)
         errno = EINVAL;
         return;
     }
-    coro_arm_timer(self, clock_mono_ns() + clock_duration_ns(duration));
+    arm_for(self, duration);
     coro_park(self, CORO_WAITS_FOR_TIME);
 }
 
 /* ---- a loop's part --------------------------------------------------------------- */
+
+static void on_trim(struct wheel_node *node)
+{
+    stacks_trim(&list_entry(node, struct coro_home, trim)->stacks);
+}
 
 static int start_home(struct loop *loop)
 {
@@ -301,7 +468,9 @@ static int start_home(struct loop *loop)
         return -ENOMEM;
     }
     home->loop = loop;
-    ring_init(&home->all);
+    home->trim.fire = on_trim;
+    ring_init(&home->gates);
+    slabs_init(&home->slabs);
     stacks_init(&home->stacks,
                 props->aco_shared_stacks == 0 ? CORO_STACKS_DEFAULT : props->aco_shared_stacks,
                 props->aco_stack_size);
@@ -309,18 +478,35 @@ static int start_home(struct loop *loop)
     return 0;
 }
 
+static void free_sites(struct coro_home *home)
+{
+    for (size_t i = 0; i < CORO_SITE_BUCKETS; i++) {
+        while (home->sites[i] != NULL) {
+            struct coro_site *site = home->sites[i];
+            home->sites[i] = site->next;
+            alloc_free(site);
+        }
+    }
+}
+
 /*
  * Coroutines that wait when the loops end are left as they are, and so are stacks, which may be
- * lent: the process is ending.  A loop without any ends because eventer_init() failed, and leaves
- * nothing.
+ * lent: the process is ending.
  */
 static void stop_home(struct loop *loop)
 {
     struct coro_home *home = loop->coro;
-    if (home->count > 0 || home->free != NULL)
+    if (home->count > 0 || !ring_is_empty(&home->gates) || stacks_are_lent(&home->stacks))
         return;
     loop->coro = NULL;
+    wheel_cancel(&home->trim);
+    stacks_fini(&home->stacks);
+    jobs_free(home);
+    free_sites(home);
+    slabs_fini(&home->slabs);
     aco_destroy(home->main);
+    alloc_free(home->ready.items);
+    alloc_free(home->batch.items);
     alloc_free(home);
 }
 

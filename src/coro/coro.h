@@ -21,6 +21,7 @@
 #include "eventer/wheel.h"
 
 #include <aco/aco.h>
+#include <assert.h>
 #include <eventer/eventer.h>
 
 enum coro_state {
@@ -28,7 +29,7 @@ enum coro_state {
     CORO_READY,
     CORO_RUNNING,
     CORO_PARKED,
-    CORO_ENDED,
+    CORO_ENDED, /* also of memory that is free again */
 };
 
 enum coro_reason {
@@ -44,24 +45,32 @@ enum coro_reason {
 
 struct coro_home;
 struct coro_site;
-struct eventer_aco_gate;
 
+/*
+ * A coroutine is 144 bytes, and its saved frames: there may be millions.  Its state, its reason to
+ * wait and the generation of its wait stand in what aco_t keeps for an event loop.
+ */
 struct coro {
-    aco_t co;                /* first */
-    struct queue_node ready; /* on the ready list, or among those who wait for a stack */
-    struct coro_home *home;
-    void (*func)(void);
-    void (*on_end)(void *arg); /* NULL: nobody asks */
+    aco_t co; /* first */
     struct coro_site *site;
     struct wheel_node timer;
-    struct ring all;                /* of its home */
-    struct ring events;             /* that it converted and did not free */
-    struct eventer_aco_gate *gates; /* that it made and did not wait on */
-    uint32_t generation;
-    int result; /* of the last wait: 0 or -errno */
-    uint8_t state;
-    uint8_t reason;
+    struct chain_node *events; /* that it converted and did not free */
+    union {
+        uint32_t turn;          /* its index in home's ready or batch */
+        struct queue_node link; /* on another list of those whose turn has come */
+    };
+    uint32_t born;      /* in units of CORO_AGE_UNIT_NS, loop clock */
+    int16_t result;     /* of the last wait: 0 or -errno */
+    uint16_t own_gates; /* gates that it made and did not wait on */
 };
+
+#define CORO_AGE_UNIT_NS (UINT64_C(1) << 26)
+#define CORO_GATES_MAX   UINT16_MAX /* that one coroutine made and did not wait on */
+
+/* The bytes it costs at rest, beside the frames, are part of what the library promises. */
+#ifndef ACO_SANITIZED_
+static_assert(sizeof(struct coro) == 144, "a coroutine grew");
+#endif
 
 /* Return the running coroutine of this loop, or NULL: none runs, or it is not a loop's. */
 static inline struct coro *coro_self(void)
@@ -70,18 +79,27 @@ static inline struct coro *coro_self(void)
     return co != NULL && co->scheduled_ ? list_entry(co, struct coro, co) : NULL;
 }
 
-/*
- * Start a coroutine that runs func with arg in the calling loop, as eventer_aco_start() says.  key
- * tells functions that lend their locals from others: what differs in that must differ in its key
- * (func itself if nothing else is known).  Returns 0, or -ENOMEM; then nothing was started.
- */
-int coro_start(void (*func)(void), void *arg, const void *key);
+/* What a coroutine is started with. */
+struct coro_start {
+    void (*func)(void);
+    void *arg;
+    /*
+     * The function that it is called after, and that tells those that lend their locals from
+     * others: whatever lends or does not on its own must have a key of its own.  NULL: func.
+     */
+    const void *key;
+    const char *where;         /* "file:line", for ever; NULL: not known */
+    void (*on_end)(void *arg); /* of all with this key; see below.  NULL: nobody asks */
+    size_t private_size;       /* bytes of a stack of its own; 0: whatever stack is best */
+};
 
 /*
- * As coro_start(); on_end(arg) is called when the coroutine has ended, however it did, in its loop
- * and on the loop's own stack, maybe before this returns.
+ * Start a coroutine in the calling loop, as eventer_aco_start() says.  on_end(arg) is called when
+ * it has ended, however it did, in its loop and on the loop's own stack, maybe before this
+ * returns.
+ * Returns 0, or -ENOMEM; then nothing was started.
  */
-int coro_start_then(void (*func)(void), void *arg, const void *key, void (*on_end)(void *arg));
+int coro_start(const struct coro_start *start);
 
 /* Put co, which is off every list, behind those that are ready. */
 void coro_make_ready(struct coro *co);
@@ -92,24 +110,24 @@ void coro_make_ready(struct coro *co);
  */
 static inline bool coro_wake(struct coro *co, uint32_t generation, int result)
 {
-    if (co->generation != generation || co->state != CORO_PARKED)
+    if (co->co.generation_ != generation || co->co.state_ != CORO_PARKED)
         return false;
-    co->generation++;
-    co->result = result;
-    co->state = CORO_READY;
+    co->co.generation_++;
+    co->result = (int16_t)result;
+    co->co.state_ = CORO_READY;
     coro_make_ready(co);
     return true;
 }
 
 /*
  * Park self, the running coroutine, until it is woken; returns the wake's result.  Whoever is to
- * wake it knows it already, with self->generation.  The one place that yields.  Yields.
+ * wake it knows it already, with self->co.generation_.  The one place that yields.  Yields.
  */
 static inline __attribute__((always_inline)) int coro_park(struct coro *self,
                                                            enum coro_reason reason)
 {
-    self->state = CORO_PARKED;
-    self->reason = (uint8_t)reason;
+    self->co.state_ = CORO_PARKED;
+    self->co.reason_ = (unsigned char)reason;
     aco_yield1(&self->co);
     return self->result;
 }

@@ -13,24 +13,37 @@ eventer_aco_gate_t eventer_aco_gate(void)
         errno = EINVAL;
         return NULL;
     }
+    if (self->own_gates == CORO_GATES_MAX) {
+        mtevL(mtev_error, "eventer_aco_gate: %d gates of one coroutine are open\n", CORO_GATES_MAX);
+        errno = EMFILE;
+        return NULL;
+    }
     struct eventer_aco_gate *gate = alloc_zeroed(1, sizeof(*gate));
     if (gate == NULL)
         return NULL;
     gate->loop = loop_self;
     gate->owner = self;
-    gate->next = self->gates;
-    self->gates = gate;
+    ring_add_tail(&coro_home_of(self)->gates, &gate->all);
+    self->own_gates++;
     return gate;
 }
 
-void gates_orphan(struct eventer_aco_gate *first)
+static void gate_free(struct eventer_aco_gate *gate)
 {
-    while (first != NULL) {
-        struct eventer_aco_gate *gate = first;
-        first = gate->next;
+    ring_remove(&gate->all);
+    alloc_free(gate);
+}
+
+void gates_orphan(struct coro_home *home, const struct coro *owner)
+{
+    for (struct ring *link = home->gates.next, *next; link != &home->gates; link = next) {
+        struct eventer_aco_gate *gate = list_entry(link, struct eventer_aco_gate, all);
+        next = link->next;
+        if (gate->owner != owner)
+            continue;
         gate->owner = NULL;
         if (gate->outstanding == 0)
-            alloc_free(gate);
+            gate_free(gate);
     }
 }
 
@@ -48,7 +61,7 @@ void gate_leave(struct eventer_aco_gate *gate)
     if (gate->waiter != NULL)
         coro_wake(gate->waiter, gate->generation, 0);
     else if (gate->owner == NULL)
-        alloc_free(gate);
+        gate_free(gate);
 }
 
 void eventer_aco_gate_wait(eventer_aco_gate_t gate)
@@ -62,14 +75,11 @@ void eventer_aco_gate_wait(eventer_aco_gate_t gate)
         errno = EINVAL;
         return;
     }
-    struct eventer_aco_gate **link = &self->gates;
-    while (*link != gate)
-        link = &(*link)->next;
-    *link = gate->next;
     while (gate->outstanding > 0) { /* a job may go in between the wake and the run */
         gate->waiter = self;
-        gate->generation = self->generation;
+        gate->generation = self->co.generation_;
         coro_park(self, CORO_WAITS_FOR_GATE);
     }
-    alloc_free(gate);
+    self->own_gates--;
+    gate_free(gate);
 }

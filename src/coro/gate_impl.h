@@ -6,18 +6,19 @@
 #define EVENTER_CORO_GATE_IMPL_H
 
 #include "coro/coro.h"
+#include "coro/home_impl.h"
 
 struct eventer_aco_gate {
-    struct loop *loop;             /* all of it happens here */
-    struct coro *owner;            /* who made it; NULL: ended without waiting */
-    struct eventer_aco_gate *next; /* of the owner's */
-    struct coro *waiter;           /* NULL: nobody waits yet */
-    uint32_t generation;           /* of the waiter's wait */
-    uint32_t outstanding;          /* jobs under way */
+    struct loop *loop;    /* all of it happens here */
+    struct ring all;      /* of the loop's */
+    struct coro *owner;   /* who made it; NULL: ended without waiting */
+    struct coro *waiter;  /* NULL: nobody waits yet */
+    uint32_t generation;  /* of the waiter's wait */
+    uint32_t outstanding; /* jobs under way */
 };
 
-/* Their owner has ended: each is freed when its last job is done. */
-void gates_orphan(struct eventer_aco_gate *first);
+/* owner has ended: each of its gates is freed when its last job is done. */
+void gates_orphan(struct coro_home *home, const struct coro *owner);
 
 /* A job went in, or is done. */
 void gate_enter(struct eventer_aco_gate *gate);

@@ -22,16 +22,16 @@ void coro_on_ready(eventer_t e, uint32_t poll_bits)
 {
     struct coro *reader = e->edge.reader, *writer = e->edge.writer;
     if (reader != NULL && e->edge.may_read)
-        coro_wake(reader, reader->generation, 0);
+        coro_wake(reader, reader->co.generation_, 0);
     if (writer != NULL && (poll_bits & (POLLOUT | POLLHUP | POLLERR)))
-        coro_wake(writer, writer->generation, 0);
+        coro_wake(writer, writer->co.generation_, 0);
 }
 
 static void cancel(struct coro **slot)
 {
     struct coro *waiter = *slot;
     *slot = NULL;
-    if (waiter != NULL && !coro_wake(waiter, waiter->generation, -ECANCELED))
+    if (waiter != NULL && !coro_wake(waiter, waiter->co.generation_, -ECANCELED))
         waiter->result = -ECANCELED; /* woken already, and has not run: it must not touch e */
 }
 
@@ -235,7 +235,7 @@ void eventer_aco_free(eventer_aco_t aco)
 {
     eventer_t e = (eventer_t)aco;
     if (e != NULL && event_owner(e) == loop_self) {
-        ring_remove(&e->belongs); /* somebody else may hold e for a moment longer */
+        chain_remove(&e->belongs); /* somebody else may hold e for a moment longer */
         if (atomic_load_explicit(&e->refs, memory_order_acquire) == 1)
             coro_cancel_waits(e);
     }
@@ -314,7 +314,7 @@ eventer_aco_t eventer_set_eventer_aco(eventer_t e)
     /* A Unix stream is none here: what is read ends at an fd that was passed, with more behind it.
      */
     coro_convert(e, is_socket && protocol == IPPROTO_TCP);
-    ring_add_tail(&self->events, &e->belongs);
+    chain_add(&self->events, &e->belongs);
     return (eventer_aco_t)e;
 }
 

@@ -133,7 +133,7 @@ mtev_boolean eventer_free(eventer_t e)
         edge_unregister(e);
     if (e->kind == EVENT_ASYNCH)
         async_job_free(e->job);
-    ring_remove(&e->belongs);
+    chain_remove(&e->belongs);
     if (e->guest != NULL)
         e->guest->drop(e->closure);
     alloc_free(e->timeouts);

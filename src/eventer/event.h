@@ -109,7 +109,7 @@ struct _event {
         struct async_job *job;   /* EVENT_ASYNCH: owned */
     };
     struct event_timeouts *timeouts; /* owned; NULL: none */
-    struct ring belongs;             /* to the coroutine that converted it */
+    struct chain_node belongs;       /* to the coroutine that converted it */
 };
 
 /* Return the loop that e belongs to, or NULL before eventer_init(). */

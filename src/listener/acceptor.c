@@ -42,9 +42,8 @@ static void serve(void)
     struct coro *self = list_entry(aco_gtls_co, struct coro, co);
     eventer_t e = eventer_aco_arg();
     mtev_acceptor_closure_t *ac = e->closure;
-    ring_add_tail(&self->events, &e->belongs);
-    self->func = ac->type->coroutine; /* what it is called by */
-    self->func();
+    chain_add(&self->events, &e->belongs);
+    ac->type->coroutine();
 }
 
 /* In the loop that serves the connection. */
@@ -61,7 +60,8 @@ static void arrive(struct mail *mail, struct loop *loop)
         type->accepted(e, type->context);
     } else {
         coro_convert(e, e->edge.is_stream);
-        if (coro_start(serve, e, (const void *)(uintptr_t)type->coroutine) != 0) {
+        const void *key = (const void *)(uintptr_t)type->coroutine;
+        if (coro_start(&(struct coro_start){.func = serve, .arg = e, .key = key}) != 0) {
             mtevL(mtev_error, "listener: %s: out of memory; a connection is dropped\n", type->name);
             eventer_aco_close((eventer_aco_t)e);
             eventer_aco_free((eventer_aco_t)e);

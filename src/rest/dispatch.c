@@ -129,10 +129,13 @@ static void on_coroutine_end(void *arg)
 
 static int start_coroutine(struct rest_request *req)
 {
-    const void *key = (const void *)(uintptr_t)req->restc.fastpath;
+    const struct coro_start start = {.func = run_in_coroutine,
+                                     .arg = req,
+                                     .key = (const void *)(uintptr_t)req->restc.fastpath,
+                                     .on_end = on_coroutine_end};
     req->restc.aco_enabled = mtev_true;
     req->is_starting = true;
-    if (coro_start_then(run_in_coroutine, req, key, on_coroutine_end) != 0) {
+    if (coro_start(&start) != 0) {
         http_respond_simply(req->restc.http_ctx, 503, "out of memory");
         return HTTP_DISPATCH_DONE;
     }

@@ -126,7 +126,8 @@ static void clear(void *closure)
     memset(&calls, 0, sizeof(calls));
 }
 
-static void assert_cost(const char *text)
+/* slab_objects: what a request takes from its loop's slabs, which is no call of malloc(3). */
+static void assert_cost(const char *text, int slab_objects)
 {
     struct client client;
     with_poller(count_poller);
@@ -141,7 +142,7 @@ static void assert_cost(const char *text)
     uint64_t asked = alloc_asked();
     alloc_fail_nth(0, 0);
     with_poller(uncount_poller);
-    assert_int_equal(asked, 0);
+    assert_int_equal(asked, ROUNDS * slab_objects);
     assert_int_equal(total.reads, ROUNDS);
     assert_int_equal(total.empty_reads, 0);
     assert_int_equal(total.writes, ROUNDS);
@@ -153,13 +154,13 @@ static void assert_cost(const char *text)
 static void a_classic_request_is_one_receive_and_one_send(void **state)
 {
     (void)state;
-    assert_cost("GET /say HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_cost("GET /say HTTP/1.1\r\nHost: x\r\n\r\n", 0);
 }
 
 static void a_request_in_a_coroutine_is_one_receive_and_one_send(void **state)
 {
     (void)state;
-    assert_cost("GET /say-co HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_cost("GET /say-co HTTP/1.1\r\nHost: x\r\n\r\n", 1);
 }
 
 static void a_stream_to_a_slow_reader_takes_little_memory(void **state)

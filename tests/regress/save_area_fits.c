@@ -26,18 +26,25 @@ static void start_all(void *closure)
         eventer_aco_start(wait_for_end, NULL);
 }
 
+static size_t held, saved;
+
+static int measure_one(void *p, void *closure)
+{
+    const struct coro *co = p;
+    const aco_save_stack_t *save = &co->co.save_stack;
+    size_t needed = save->valid_sz + SHADOW_SIZE(save->valid_sz);
+    if (co->co.state_ == CORO_ENDED)
+        return 0;
+    held += save->sz;
+    saved += save->ptr != NULL;
+    check(save->ptr == NULL || save->sz <= slab_round(needed) + needed / 4);
+    return 0;
+}
+
 static void measure(void *closure)
 {
     struct coro_home *home = loop_self->coro;
-    size_t held = 0, saved = 0;
-    for (struct ring *link = home->all.next; link != &home->all; link = link->next) {
-        const struct coro *co = list_entry(link, struct coro, all);
-        const aco_save_stack_t *save = &co->co.save_stack;
-        held += save->sz;
-        saved += save->ptr != NULL;
-        check(save->ptr == NULL ||
-              save->sz <= 2 * (save->valid_sz + SHADOW_SIZE(save->valid_sz)) + 64);
-    }
+    slabs_each(&home->slabs, sizeof(struct coro), measure_one, NULL);
     check(held < (size_t)COUNT * 4096);          /* far less without a sanitizer */
     check(saved > 0 || home->stacks.count == 0); /* without shared stacks nobody is moved */
 }

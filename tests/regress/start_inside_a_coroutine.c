@@ -3,7 +3,7 @@
  * Defect: starting a coroutine inside a coroutine, or triggering another's event from one,
  * resumed it on the same stack and corrupted memory.
  * Method: start children on the one stack, each over the other's locals, and trigger a waiter.
- * Shown red: in coro_start_then() of coro/coro.c, enter the child at once, with aco_take_stack_()
+ * Shown red: in coro_start() of coro/coro.c, enter the child at once, with aco_take_stack_()
  * and aco_enter_(), although self is not NULL.
  */
 #include "in_coroutine.h"

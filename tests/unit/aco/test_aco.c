@@ -186,14 +186,14 @@ static void a_save_area_grows_and_shrinks_to_what_is_live(void **state)
     run_and_evict(co, other);
     size_t low = save->valid_sz;
     assert_in_range(low, 2 * 512, 8 * 1024);
-    assert_int_equal(save->sz, low + SHADOW_SIZE(low));
+    assert_int_equal(save->sz, slab_round(low + SHADOW_SIZE(low)));
     run_and_evict(co, other);
     size_t high = save->valid_sz;
     assert_in_range(high, 40 * 512, 100 * 1024);
-    assert_int_equal(save->sz, high + SHADOW_SIZE(high));
+    assert_int_equal(save->sz, slab_round(high + SHADOW_SIZE(high)));
     run_and_evict(co, other);
     assert_int_equal(save->valid_sz, low);
-    assert_int_equal(save->sz, low + SHADOW_SIZE(low));
+    assert_int_equal(save->sz, slab_round(low + SHADOW_SIZE(low)));
     assert_int_equal(save->max_cpsz, high);
     assert_int_equal(save->ct_save, 3);
     assert_int_equal(save->ct_restore, 2);
@@ -205,23 +205,36 @@ static void a_save_area_asked_for_is_there_from_the_start(void **state)
 {
     aco_t *co = aco_create(main_co, stack, 100, yield_for_ever, NULL);
     assert_non_null(co->save_stack.ptr);
-    assert_int_equal(co->save_stack.sz, 100);
+    assert_int_equal(co->save_stack.sz, slab_round(100));
     aco_destroy(co);
 }
 
-static void without_memory_the_owner_keeps_its_stack(void **state)
+static void without_memory_one_owner_is_moved_and_others_keep_their_stacks(void **state)
 {
-    aco_t *owner = make(yield_low_and_high, NULL), *other = make(yield_for_ever, NULL);
-    aco_resume(owner);
+    aco_share_stack_t *second = aco_share_stack_new(0);
+    aco_t *moved = make(yield_low_and_high, NULL), *other = make(yield_for_ever, NULL);
+    aco_t *kept = aco_create(main_co, second, 0, yield_low_and_high, NULL);
+    aco_t *late = aco_create(main_co, second, 0, yield_for_ever, NULL);
+    aco_resume(moved);
+    aco_resume(kept);
     alloc_fail_nth(1, 1);
-    assert_int_equal(aco_take_stack_(other), -1);
+    assert_int_equal(aco_take_stack_(other), 0);
+    assert_int_equal(aco_take_stack_(late), -1);
     alloc_fail_nth(0, 0);
-    assert_ptr_equal(stack->owner, owner);
-    aco_resume(owner);
-    aco_resume(other); /* and later there is memory */
-    aco_resume(owner);
-    aco_destroy(owner);
+    assert_ptr_equal(second->owner, kept);
+    assert_int_equal(moved->save_stack.sz, ACO_EMERGENCY_SIZE);
+    aco_resume(kept);
+    aco_resume(late); /* and later there is memory */
+    aco_resume(kept);
+    aco_resume(moved);
+    aco_resume(other);
+    assert_true(moved->save_stack.sz < ACO_EMERGENCY_SIZE);
+    assert_false(aco_thread_of(main_co)->is_emergency);
+    aco_destroy(moved);
     aco_destroy(other);
+    aco_destroy(kept);
+    aco_destroy(late);
+    aco_share_stack_destroy(second);
 }
 
 static void without_memory_a_larger_area_than_needed_still_serves(void **state)
@@ -460,6 +473,7 @@ static void resume_without_memory(void)
 {
     aco_resume(make(yield_for_ever, NULL));
     aco_t *other = make(yield_for_ever, NULL);
+    aco_thread_of(main_co)->is_emergency = true; /* somebody has it */
     alloc_fail_nth(1, 1);
     aco_resume(other);
 }
@@ -489,7 +503,7 @@ static const struct CMUnitTest tests[] = {
     with_stack(a_coroutine_that_ends_unevicted_never_has_a_save_area),
     with_stack(a_save_area_grows_and_shrinks_to_what_is_live),
     with_stack(a_save_area_asked_for_is_there_from_the_start),
-    with_stack(without_memory_the_owner_keeps_its_stack),
+    with_stack(without_memory_one_owner_is_moved_and_others_keep_their_stacks),
     with_stack(without_memory_a_larger_area_than_needed_still_serves),
     with_stack(locals_survive_in_any_order_on_any_number_of_stacks),
     with_stack(each_coroutine_has_its_own_slots),

@@ -5,35 +5,14 @@
 #ifndef EVENTER_TESTS_IO_HELPERS_H
 #define EVENTER_TESTS_IO_HELPERS_H
 
+#include "clean.h"
 #include "in_coroutine.h"
-#include "logged.h"
 
 #include "base/alloc.h"
 #include "coro/coro.h"
 #include "eventer/event.h"
 
 #include <netinet/in.h>
-
-static int64_t io_alive; /* events before the test */
-
-static inline int io_begin(void **state)
-{
-    logged_clear();
-    io_alive = eventer_allocations_current();
-    return 0;
-}
-
-static inline int io_end(void **state)
-{
-    settle(0);
-    settle(1);
-    assert_checks();
-    assert_nothing_logged();
-    assert_int_equal(eventer_allocations_current(), io_alive);
-    return 0;
-}
-
-#define with_io(test) cmocka_unit_test_setup_teardown(test, io_begin, io_end)
 
 static inline int io_never(eventer_t e, int mask, void *closure, struct timeval *now)
 {

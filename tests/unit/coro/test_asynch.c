@@ -5,8 +5,8 @@
  * Method: work that notes on which thread each of its steps ran; the number of events alive
  * before and after.
  */
+#include "clean.h"
 #include "in_coroutine.h"
-#include "logged.h"
 
 #include "base/alloc.h"
 #include "eventer/event.h"
@@ -17,24 +17,6 @@ struct steps {
     _Atomic int works, cleanups, completes;
     char queue[16];
 };
-
-static int64_t alive;
-
-static int begin(void **state)
-{
-    logged_clear();
-    alive = eventer_allocations_current();
-    return 0;
-}
-
-static int end(void **state)
-{
-    settle(0);
-    assert_checks();
-    assert_nothing_logged();
-    assert_int_equal(eventer_allocations_current(), alive);
-    return 0;
-}
 
 static void note_work(struct steps *steps)
 {
@@ -315,19 +297,17 @@ static void without_memory_the_work_runs_in_the_loop(void **state)
     assert_logged(1, "out of memory; the work runs in the loop");
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
 static const struct CMUnitTest tests[] = {
-    clean(
+    clean_test(
         without_memory_the_work_runs_in_the_loop), /* first: later there are jobs kept for reuse */
-    clean(each_family_waits_until_its_work_is_done),
-    clean(each_gated_family_is_waited_for_at_the_gate),
-    clean(an_event_that_was_run_is_freed),
-    clean(the_loop_runs_on_meanwhile),
-    clean(locals_can_be_lent_to_jobs),
-    clean(a_loan_that_outlives_its_coroutine_harms_nobody),
-    clean(outside_a_coroutine_nothing_is_run),
-    clean(nothing_to_run_is_refused),
+    clean_test(each_family_waits_until_its_work_is_done),
+    clean_test(each_gated_family_is_waited_for_at_the_gate),
+    clean_test(an_event_that_was_run_is_freed),
+    clean_test(the_loop_runs_on_meanwhile),
+    clean_test(locals_can_be_lent_to_jobs),
+    clean_test(a_loan_that_outlives_its_coroutine_harms_nobody),
+    clean_test(outside_a_coroutine_nothing_is_run),
+    clean_test(nothing_to_run_is_refused),
 };
 
 int main(void)

@@ -4,8 +4,8 @@
  * returning or by aco_exit(), with nothing left of it.
  * Method: coroutines that write a trace of letters, which shows the order in which all happened.
  */
+#include "clean.h"
 #include "in_coroutine.h"
-#include "logged.h"
 
 #include "base/alloc.h"
 #include "coro/coro.h"
@@ -25,16 +25,7 @@ static void say(char letter)
 static int begin(void **state)
 {
     memset(trace, 0, sizeof(trace));
-    logged_clear();
-    return 0;
-}
-
-static int end(void **state)
-{
-    settle(0);
-    assert_checks();
-    assert_nothing_logged();
-    return 0;
+    return clean_set_up(state);
 }
 
 /* ---- starting ---- */
@@ -148,8 +139,8 @@ static void look_around(void *closure)
     check(coro_self() != NULL);
     check(eventer_is_aco(NULL));
     check(coro_self() == this_coroutine());
-    check_int(this_coroutine()->state, CORO_RUNNING);
-    check(this_coroutine()->home->loop == loop_self);
+    check_int(this_coroutine()->co.state_, CORO_RUNNING);
+    check(coro_home_of(this_coroutine())->loop == loop_self);
     check(eventer_in_loop());
     errno = 77;
 }
@@ -227,8 +218,7 @@ static void a_crowd_of_coroutines_all_end(void **state)
     in_loop(0, start_crowd, &ended);
     in_loop(1, start_crowd, &ended);
     wait_until(&ended, 2 * CROWD_COUNT);
-    settle(0);
-    settle(1);
+    settle_all();
     for (uint32_t i = 0; i < 2; i++)
         assert_int_equal(((struct coro_home *)loop_at(i)->coro)->count, 0);
 }
@@ -280,8 +270,13 @@ static void the_memory_of_ended_coroutines_is_used_again(void **state)
     wait_until(&ended, CROWD_COUNT);
     settle(0);
     const struct coro_home *home = loop_at(0)->coro;
-    assert_true(home->free_count >= CROWD_COUNT);
-    assert_true(home->free_count <= CORO_POOL_MAX);
+    size_t regions = home->slabs.region_count;
+    atomic_store(&ended, 0);
+    in_loop(0, start_crowd, &ended);
+    wait_until(&ended, CROWD_COUNT);
+    settle(0);
+    assert_int_equal(home->slabs.region_count, regions);
+    assert_true(home->list_capacity < CROWD_COUNT); /* as are the lists, but for the last */
 }
 
 static void use_the_argument(void)
@@ -325,7 +320,9 @@ static void wait_and_end(void)
 
 static void start_with_end(void *closure)
 {
-    check_int(coro_start_then(wait_and_end, trace, trace, say_last_and_start_another), 0);
+    check_int(coro_start(&(struct coro_start){wait_and_end, trace, trace, NULL,
+                                              say_last_and_start_another, 0}),
+              0);
     say('s');
 }
 
@@ -356,13 +353,6 @@ static void start_without_memory(void *closure)
     struct coro_home *home = loop_self->coro;
     size_t count = home->count;
     for (uint64_t nth = 1;; nth++) {
-        while (home->free != NULL) { /* else it would need no memory */
-            struct coro *co = home->free;
-            home->free =
-                co->ready.next == NULL ? NULL : list_entry(co->ready.next, struct coro, ready);
-            home->free_count--;
-            alloc_free(co);
-        }
         stacks_fini(&home->stacks);
         trace[0] = '\0';
         alloc_fail_nth(nth, 0);
@@ -409,25 +399,25 @@ static void init_without_memory(void)
     exit(1);
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
+#define traced_test(test) cmocka_unit_test_setup_teardown(test, begin, clean_tear_down)
 
 static const struct CMUnitTest tests[] = {
-    clean(from_a_callback_a_start_runs_until_the_first_wait),
-    clean(a_coroutine_that_never_waits_has_ended_when_start_returns),
-    clean(a_start_inside_coroutines_returns_when_the_child_first_waits),
-    clean(off_the_loops_a_start_is_prompt),
-    clean(off_the_loops_a_start_goes_to_the_first_loop),
-    clean(a_coroutine_knows_that_it_is_one),
-    clean(a_sleep_is_never_too_short),
-    clean(a_sleep_outside_a_coroutine_is_refused),
-    clean(a_sleep_without_a_duration_is_refused),
-    clean(aco_exit_from_nested_frames_ends_the_coroutine),
-    clean(without_memory_a_coroutine_is_not_started_and_one_line_says_so),
-    clean(a_crowd_of_coroutines_all_end),
-    clean(a_child_may_be_given_a_local_until_it_first_waits),
-    clean(the_memory_of_ended_coroutines_is_used_again),
-    clean(who_asked_is_told_of_the_end_in_the_loop),
-    clean(a_start_without_a_function_is_refused),
+    traced_test(from_a_callback_a_start_runs_until_the_first_wait),
+    traced_test(a_coroutine_that_never_waits_has_ended_when_start_returns),
+    traced_test(a_start_inside_coroutines_returns_when_the_child_first_waits),
+    traced_test(off_the_loops_a_start_is_prompt),
+    traced_test(off_the_loops_a_start_goes_to_the_first_loop),
+    traced_test(a_coroutine_knows_that_it_is_one),
+    traced_test(a_sleep_is_never_too_short),
+    traced_test(a_sleep_outside_a_coroutine_is_refused),
+    traced_test(a_sleep_without_a_duration_is_refused),
+    traced_test(aco_exit_from_nested_frames_ends_the_coroutine),
+    traced_test(without_memory_a_coroutine_is_not_started_and_one_line_says_so),
+    traced_test(a_crowd_of_coroutines_all_end),
+    traced_test(a_child_may_be_given_a_local_until_it_first_waits),
+    traced_test(the_memory_of_ended_coroutines_is_used_again),
+    traced_test(who_asked_is_told_of_the_end_in_the_loop),
+    traced_test(a_start_without_a_function_is_refused),
 };
 
 int main(void)

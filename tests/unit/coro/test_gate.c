@@ -5,8 +5,8 @@
  * Method: jobs that wait for a word from the test, so that they end before, during or after the
  * wait.
  */
+#include "clean.h"
 #include "in_coroutine.h"
-#include "logged.h"
 
 #include "base/alloc.h"
 #include "coro/coro.h"
@@ -29,26 +29,12 @@ static void wait_for_word(void *closure)
     atomic_fetch_add(&work->done, 1);
 }
 
-static int begin(void **state)
-{
-    logged_clear();
-    return 0;
-}
-
-static int end(void **state)
-{
-    settle(0);
-    assert_checks();
-    assert_nothing_logged();
-    return 0;
-}
-
 static void wait_on_an_empty_gate(void *closure)
 {
     eventer_aco_gate_t gate = eventer_aco_gate();
     check(gate != NULL);
     eventer_aco_gate_wait(gate);
-    check(this_coroutine()->gates == NULL);
+    check(this_coroutine()->own_gates == 0);
 }
 
 static void a_gate_without_jobs_does_not_wait(void **state)
@@ -122,7 +108,7 @@ static void use_two_gates(void *closure)
     tally_raise(&work->may_end);
     eventer_aco_gate_wait(a);
     check_int(work->done, 2);
-    check(this_coroutine()->gates == NULL);
+    check(this_coroutine()->own_gates == 0);
 }
 
 static void a_coroutine_may_have_several_gates(void **state)
@@ -166,7 +152,7 @@ static void wait_on_late_gate(void *closure)
 
 static void send_another(void)
 {
-    check_int(late_waiter->state, CORO_READY); /* woken */
+    check_int(late_waiter->co.state_, CORO_READY); /* woken */
     eventer_aco_simple_asynch_gated(late_gate, wait_for_word, &late_work);
 }
 
@@ -283,7 +269,7 @@ static void make_gate_without_memory(void *closure)
     check(eventer_aco_gate() == NULL);
     alloc_fail_nth(0, 0);
     check_int(errno, ENOMEM);
-    check(this_coroutine()->gates == NULL);
+    check(this_coroutine()->own_gates == 0);
 }
 
 static void without_memory_there_is_no_gate(void **state)
@@ -291,21 +277,19 @@ static void without_memory_there_is_no_gate(void **state)
     in_coroutine(0, make_gate_without_memory, NULL);
 }
 
-#define clean(test) cmocka_unit_test_setup_teardown(test, begin, end)
-
 static const struct CMUnitTest tests[] = {
-    clean(a_gate_without_jobs_does_not_wait),
-    clean(a_wait_ends_when_every_job_is_done),
-    clean(a_gated_call_returns_at_once),
-    clean(jobs_may_be_done_before_the_wait),
-    clean(a_coroutine_may_have_several_gates),
-    clean(a_gate_that_is_never_waited_on_is_freed_when_its_last_job_is_done),
-    clean(a_gate_that_was_entered_again_meanwhile_goes_on_waiting),
-    clean(another_coroutine_cannot_wait_on_it),
-    clean(no_gate_is_refused),
-    clean(gates_exist_in_coroutines_only),
-    clean(a_gate_is_of_no_use_in_another_loop),
-    clean(without_memory_there_is_no_gate),
+    clean_test(a_gate_without_jobs_does_not_wait),
+    clean_test(a_wait_ends_when_every_job_is_done),
+    clean_test(a_gated_call_returns_at_once),
+    clean_test(jobs_may_be_done_before_the_wait),
+    clean_test(a_coroutine_may_have_several_gates),
+    clean_test(a_gate_that_is_never_waited_on_is_freed_when_its_last_job_is_done),
+    clean_test(a_gate_that_was_entered_again_meanwhile_goes_on_waiting),
+    clean_test(another_coroutine_cannot_wait_on_it),
+    clean_test(no_gate_is_refused),
+    clean_test(gates_exist_in_coroutines_only),
+    clean_test(a_gate_is_of_no_use_in_another_loop),
+    clean_test(without_memory_there_is_no_gate),
 };
 
 int main(void)

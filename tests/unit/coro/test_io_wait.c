@@ -303,8 +303,8 @@ static void wake_both_and_close(void *closure)
     if (!check(reader != NULL && writer != NULL))
         return;
     int result = *(int *)closure;
-    check(coro_wake(reader, reader->generation, result));
-    check(coro_wake(writer, writer->generation, result));
+    check(coro_wake(reader, reader->co.generation_, result));
+    check(coro_wake(writer, writer->co.generation_, result));
     check_int(eventer_aco_close(shared.e), 0);
     eventer_aco_free(shared.e);
 }
@@ -466,22 +466,22 @@ static void a_second_event_for_an_fd_cannot_wait(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    with_io(a_wait_ends_after_its_time_out),
-    with_io(an_accept_has_a_time_out_too),
-    with_io(an_event_has_default_time_outs),
-    with_io(without_memory_a_default_time_out_is_not_set_and_logged),
-    with_io(a_time_out_that_was_not_needed_is_gone),
-    with_io(one_reads_while_another_writes_and_a_third_is_refused),
-    with_io(another_loop_is_refused_and_jobs_and_callbacks_do_not_wait),
-    with_io(a_close_wakes_reader_and_writer_with_ecanceled),
-    with_io(a_free_wakes_them_too),
-    with_io(one_who_was_woken_already_does_not_touch_what_was_freed_since),
-    with_io(a_job_may_close_what_a_loop_waits_for),
-    with_io(without_memory_a_job_cannot_close_and_is_told),
-    with_io(after_a_close_nothing_is_possible),
-    with_io(an_fd_number_is_used_again_without_confusion),
-    with_io(a_trigger_makes_waiters_look_again_and_wait_on),
-    with_io(a_second_event_for_an_fd_cannot_wait),
+    clean_test(a_wait_ends_after_its_time_out),
+    clean_test(an_accept_has_a_time_out_too),
+    clean_test(an_event_has_default_time_outs),
+    clean_test(without_memory_a_default_time_out_is_not_set_and_logged),
+    clean_test(a_time_out_that_was_not_needed_is_gone),
+    clean_test(one_reads_while_another_writes_and_a_third_is_refused),
+    clean_test(another_loop_is_refused_and_jobs_and_callbacks_do_not_wait),
+    clean_test(a_close_wakes_reader_and_writer_with_ecanceled),
+    clean_test(a_free_wakes_them_too),
+    clean_test(one_who_was_woken_already_does_not_touch_what_was_freed_since),
+    clean_test(a_job_may_close_what_a_loop_waits_for),
+    clean_test(without_memory_a_job_cannot_close_and_is_told),
+    clean_test(after_a_close_nothing_is_possible),
+    clean_test(an_fd_number_is_used_again_without_confusion),
+    clean_test(a_trigger_makes_waiters_look_again_and_wait_on),
+    clean_test(a_second_event_for_an_fd_cannot_wait),
 };
 
 int main(void)

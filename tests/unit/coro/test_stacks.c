@@ -34,7 +34,7 @@ static void up_to_as_many_stacks_as_wanted_are_made(void **state)
     struct coro_stacks *stacks = hand_begin(3);
     aco_t owners[3];
     for (size_t i = 0; i < 3; i++) {
-        struct coro_stack *stack = stacks_choose(stacks, false);
+        struct coro_stack *stack = stacks_choose(&hand_home, 0);
         assert_non_null(stack);
         assert_false(stack->is_private);
         assert_int_equal(stack->stack.sz, STACK_SIZE);
@@ -43,7 +43,7 @@ static void up_to_as_many_stacks_as_wanted_are_made(void **state)
     }
     struct coro_stack *again[6];
     for (size_t i = 0; i < 6; i++)
-        again[i] = stacks_choose(stacks, false); /* they take turns then */
+        again[i] = stacks_choose(&hand_home, 0); /* they take turns then */
     assert_int_equal(stacks->count, 3);
     for (size_t i = 0; i < 3; i++)
         assert_ptr_equal(again[i], again[i + 3]);
@@ -55,14 +55,14 @@ static void up_to_as_many_stacks_as_wanted_are_made(void **state)
 static void a_stack_without_owner_is_taken_first(void **state)
 {
     struct coro_stacks *stacks = hand_begin(3);
-    struct coro_stack *stack = stacks_choose(stacks, false);
-    stacks_release(&hand_home, stack); /* its coroutine has ended */
-    assert_ptr_equal(stacks_choose(stacks, false), stack);
+    struct coro_stack *stack = stacks_choose(&hand_home, 0);
+    stacks_release(stack); /* its coroutine has ended */
+    assert_ptr_equal(stacks_choose(&hand_home, 0), stack);
     assert_int_equal(stacks->count, 1);
-    stacks_release(&hand_home, stack);
+    stacks_release(stack);
     aco_t owner;
     stack->stack.owner = &owner; /* another that was bound to it came back */
-    assert_ptr_not_equal(stacks_choose(stacks, false), stack);
+    assert_ptr_not_equal(stacks_choose(&hand_home, 0), stack);
     stacks_fini(stacks);
 }
 
@@ -72,32 +72,38 @@ static void pinned_stacks_are_passed_over_and_more_are_made(void **state)
     aco_t owners[5];
     struct coro_stack *pinned[4];
     for (size_t i = 0; i < 4; i++) { /* more than wanted, while all are pinned */
-        pinned[i] = stacks_choose(stacks, false);
+        pinned[i] = stacks_choose(&hand_home, 0);
         pinned[i]->stack.owner = &owners[i];
         stacks_pin(pinned[i]);
         assert_int_equal(stacks->count, i + 1);
     }
-    stacks_unpin(&hand_home, pinned[2]);
+    stacks_unpin(pinned[2]);
     for (int i = 0; i < 5; i++)
-        assert_ptr_equal(stacks_choose(stacks, false), pinned[2]);
+        assert_ptr_equal(stacks_choose(&hand_home, 0), pinned[2]);
     stacks_fini(stacks);
 }
 
 static void who_waits_for_a_pinned_stack_is_ready_when_the_last_loan_ends(void **state)
 {
     struct coro_stacks *stacks = hand_begin(1);
-    struct coro_stack *stack = stacks_choose(stacks, false);
-    struct queue_node a, b;
+    struct coro_stack *stack = stacks_choose(&hand_home, 0);
+    struct coro a = {.co.share_stack = &stack->stack}, b = a;
+    struct coro *items[2];
+    hand_home.ready.items = items;
     stacks_pin(stack);
     stacks_pin(stack);
-    queue_put(&stack->waiting, &a);
-    queue_put(&stack->waiting, &b);
-    stacks_unpin(&hand_home, stack);
-    assert_true(queue_is_empty(&hand_home.ready));
-    stacks_unpin(&hand_home, stack);
-    assert_ptr_equal(queue_take(&hand_home.ready), &a);
-    assert_ptr_equal(queue_take(&hand_home.ready), &b);
+    stacks_await(stack, &a);
+    stacks_await(stack, &b);
+    stacks_unpin(stack);
+    assert_int_equal(hand_home.ready.count, 0);
+    stacks_unpin(stack);
+    assert_int_equal(hand_home.ready.count, 2);
+    assert_ptr_equal(items[0], &a);
+    assert_ptr_equal(items[1], &b);
     assert_true(queue_is_empty(&stack->waiting));
+    assert_int_equal(hand_home.stats.loans, 2);
+    assert_int_equal(hand_home.stats.blocked, 2);
+    assert_true(hand_home.stats.blocked_ns >= hand_home.stats.blocked_ns_max);
     stacks_fini(stacks);
 }
 
@@ -106,30 +112,30 @@ static void who_waits_for_a_pinned_stack_is_ready_when_the_last_loan_ends(void *
 static void a_private_stack_is_kept_for_the_next_who_wants_one(void **state)
 {
     struct coro_stacks *stacks = hand_begin(1);
-    struct coro_stack *stack = stacks_choose(stacks, true);
+    struct coro_stack *stack = stacks_choose(&hand_home, STACK_SIZE);
     assert_true(stack->is_private);
     assert_int_equal(stacks->count, 0);
-    struct coro_stack *other = stacks_choose(stacks, true);
+    struct coro_stack *other = stacks_choose(&hand_home, STACK_SIZE);
     assert_ptr_not_equal(other, stack);
-    stacks_release(&hand_home, stack);
-    assert_ptr_equal(stacks_choose(stacks, true), stack);
-    stacks_release(&hand_home, stack);
-    stacks_release(&hand_home, other);
+    stacks_release(stack);
+    assert_ptr_equal(stacks_choose(&hand_home, STACK_SIZE), stack);
+    stacks_release(stack);
+    stacks_release(other);
     stacks_fini(stacks);
 }
 
 static void a_loan_outlives_the_coroutine_that_made_it(void **state)
 {
     struct coro_stacks *stacks = hand_begin(1);
-    struct coro_stack *stack = stacks_choose(stacks, true);
+    struct coro_stack *stack = stacks_choose(&hand_home, STACK_SIZE);
     stacks_pin(stack);
-    stacks_release(&hand_home, stack); /* it has ended; its stack may still be written to */
-    struct coro_stack *other = stacks_choose(stacks, true);
+    stacks_release(stack); /* it has ended; its stack may still be written to */
+    struct coro_stack *other = stacks_choose(&hand_home, STACK_SIZE);
     assert_ptr_not_equal(other, stack);
-    stacks_unpin(&hand_home, stack);
-    assert_ptr_equal(stacks_choose(stacks, true), stack);
-    stacks_release(&hand_home, stack);
-    stacks_release(&hand_home, other);
+    stacks_unpin(stack);
+    assert_ptr_equal(stacks_choose(&hand_home, STACK_SIZE), stack);
+    stacks_release(stack);
+    stacks_release(other);
     stacks_fini(stacks);
 }
 
@@ -138,13 +144,13 @@ static void only_so_many_private_stacks_are_kept(void **state)
     static struct coro_stack *taken[CORO_PRIVATE_POOL_MAX + 1];
     struct coro_stacks *stacks = hand_begin(1);
     for (size_t i = 0; i <= CORO_PRIVATE_POOL_MAX; i++)
-        taken[i] = stacks_choose(stacks, true);
+        taken[i] = stacks_choose(&hand_home, STACK_SIZE);
     for (size_t i = 0; i < CORO_PRIVATE_POOL_MAX - 1; i++)
-        stacks_release(&hand_home, taken[i]);
+        stacks_release(taken[i]);
     assert_int_equal(stacks->free_private_count, CORO_PRIVATE_POOL_MAX - 1);
-    stacks_release(&hand_home, taken[CORO_PRIVATE_POOL_MAX - 1]);
+    stacks_release(taken[CORO_PRIVATE_POOL_MAX - 1]);
     assert_int_equal(stacks->free_private_count, CORO_PRIVATE_POOL_MAX);
-    stacks_release(&hand_home, taken[CORO_PRIVATE_POOL_MAX]);
+    stacks_release(taken[CORO_PRIVATE_POOL_MAX]);
     assert_int_equal(stacks->free_private_count, CORO_PRIVATE_POOL_MAX);
     stacks_fini(stacks);
 }
@@ -153,14 +159,14 @@ static void choose_and_free(void *closure)
 {
     struct coro_stacks *stacks = hand_begin(2);
     for (size_t i = 0; i < 20; i++) { /* past the first growth of the list */
-        struct coro_stack *stack = stacks_choose(stacks, false);
+        struct coro_stack *stack = stacks_choose(&hand_home, 0);
         if (stack == NULL)
             break;
         stacks_pin(stack);
     }
-    struct coro_stack *stack = stacks_choose(stacks, true);
+    struct coro_stack *stack = stacks_choose(&hand_home, STACK_SIZE);
     if (stack != NULL && stack->is_private)
-        stacks_release(&hand_home, stack);
+        stacks_release(stack);
 #ifdef ACO_TSAN_
     stack = NULL; /* the pinned ones are private there, and are not on a list */
 #endif
@@ -320,7 +326,13 @@ static void hold_the_stack(void)
     while (eventer_aco_arg() != NULL && queue_is_empty(&the_stack->waiting)); /* for it */
     check(the_stack->stack.owner == &holder->co); /* nobody has moved it */
     check_int(local, 42);
-    stacks_unpin(holder->home, the_stack);
+    stacks_unpin(the_stack);
+}
+
+/* What is known of a function is known of the place it is started from. */
+static void start_holder(void *closure)
+{
+    eventer_aco_start(hold_the_stack, closure);
 }
 
 static void start_holder_and_sleepers(void *closure)
@@ -330,19 +342,14 @@ static void start_holder_and_sleepers(void *closure)
         eventer_aco_start(sleep_once, NULL);
         eventer_aco_start(sleep_once, NULL);
     }
-    eventer_aco_start(hold_the_stack, closure);
-}
-
-static void run_holder(void *closure)
-{
-    eventer_aco_start(hold_the_stack, NULL);
+    start_holder(closure);
 }
 
 static void a_pinned_stack_keeps_its_owner_and_others_wait_and_then_run(void **state)
 {
     const struct coro_home *home = loop_at(1)->coro;
     int count = 2 * (int)home->stacks.wanted;
-    in_loop(1, run_holder, NULL); /* known from now on: no longer on trial on a private stack */
+    in_loop(1, start_holder_and_sleepers, NULL); /* known now, and not tried on private stacks */
     wait_for_all_to_end(1);
     sleepers_awake = 0;
     in_loop(1, start_holder_and_sleepers, &count);

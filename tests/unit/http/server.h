@@ -76,7 +76,9 @@ static inline int server_begin(mtev_http_session_ctx *ctx, struct served *served
     if (!served->handler->in_coroutine)
         return served->handler->answer(ctx);
     served->is_starting = true;
-    if (coro_start_then(server_run, served, served->handler, server_on_end) != 0) {
+    const struct coro_start start = {
+        .func = server_run, .arg = served, .key = served->handler, .on_end = server_on_end};
+    if (coro_start(&start) != 0) {
         http_respond_simply(ctx, 503, "out of memory");
         return HTTP_DISPATCH_DONE;
     }
