@@ -1,106 +1,86 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * switch.c - nanoseconds per coroutine switch, beside boost.context.
+ * switch.c - nanoseconds per coroutine switch, beside peers.
  *
  * A switch is one direction: resume and yield are two.  "flat" yields in the coroutine's own
  * function; "deep" yields three calls below it, as a handler -> read -> yield does, where a switch
- * that upsets the processor's return predictor pays for it.  Both libraries switch between one
- * thread and one coroutine; nothing is copied.  Runs of the two alternate; medians are printed.
+ * that upsets the processor's return predictor pays for it.  All switch between one thread and one
+ * coroutine; nothing is copied.
  */
+#include "contest.h"
 #include "fcontext.h"
 
 #include <aco/aco.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
+#include <ucontext.h>
+#ifdef BENCH_ST
+#include <st.h>
+#endif
 
-#define RUN_COUNT   9
-#define ROUND_COUNT 5000000 /* resumes, so twice as many switches, in a run */
-#define WARM_UP     1000
-#define STACK_SIZE  (64 * 1024)
-#define NS_PER_SEC  1000000000
-#define DEPTH_FLAT  0
-#define DEPTH_DEEP  1
-#define DEPTH_COUNT 2
-#define KEEP_FRAME()                                                                               \
-    __asm__ volatile("" ::: "memory") /* after a call: no tail call, a real frame */
-
-typedef double (*run_function)(int depth);
+#define ROUNDS_FAST  100000 /* resumes, so twice as many switches, in a slice */
+#define ROUNDS_SLOW  5000   /* where a switch costs more */
+#define STACK_SIZE   (64 * 1024)
+#define VARIANT_FLAT 0
+#define VARIANT_DEEP 1
 
 static volatile bool is_stopping; /* the coroutine ends at its next resume */
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_SEC + (uint64_t)now.tv_nsec;
-}
+/* Define NAME_loop(variant): yield until it is time to stop, in place or three calls down. */
+#define DEFINE_LOOP(name, yield)                                                                   \
+    DEFINE_DEEP(name##_deeply, yield())                                                            \
+    static inline __attribute__((always_inline)) void name##_loop(int variant)                     \
+    {                                                                                              \
+        if (variant == VARIANT_FLAT)                                                               \
+            while (!is_stopping)                                                                   \
+                yield();                                                                           \
+        else                                                                                       \
+            while (!is_stopping)                                                                   \
+                name##_deeply();                                                                   \
+    }
 
-static double per_switch(uint64_t elapsed_ns)
-{
-    return (double)elapsed_ns / (2.0 * ROUND_COUNT);
-}
+/* Resume again and again, then have the coroutine end; gives nanoseconds per switch. */
+#define MEASURE(rounds, resume)                                                                    \
+    ({                                                                                             \
+        is_stopping = false;                                                                       \
+        double ns = CONTEST_FASTEST(rounds, resume) / 2;                                           \
+        is_stopping = true;                                                                        \
+        resume;                                                                                    \
+        ns;                                                                                        \
+    })
 
-__attribute__((noinline)) static void aco_third(void)
-{
-    aco_yield();
-    KEEP_FRAME();
-}
+/* ---- the library ----------------------------------------------------------------- */
 
-__attribute__((noinline)) static void aco_second(void)
-{
-    aco_third();
-    KEEP_FRAME();
-}
+DEFINE_LOOP(eventer, aco_yield)
 
-__attribute__((noinline)) static void aco_first(void)
+static void eventer_flat(void)
 {
-    aco_second();
-    KEEP_FRAME();
-}
-
-static void aco_flat(void)
-{
-    while (!is_stopping)
-        aco_yield();
+    eventer_loop(VARIANT_FLAT);
     aco_exit();
 }
 
-static void aco_deep(void)
+static void eventer_deep(void)
 {
-    while (!is_stopping)
-        aco_first();
+    eventer_loop(VARIANT_DEEP);
     aco_exit();
 }
 
-static double run_aco(int depth)
+static double run_eventer(int variant)
 {
     aco_t *main_co = aco_create(NULL, NULL, 0, NULL, NULL);
     aco_share_stack_t *stack = aco_share_stack_new(0);
-    if (main_co == NULL || stack == NULL)
-        exit(2);
-    aco_t *co = aco_create(main_co, stack, 0, depth == DEPTH_DEEP ? aco_deep : aco_flat, NULL);
-    if (co == NULL)
-        exit(2);
-
-    is_stopping = false;
-    for (int i = 0; i < WARM_UP; i++)
-        aco_resume(co);
-    uint64_t start_ns = now_ns();
-    for (int i = 0; i < ROUND_COUNT; i++)
-        aco_resume(co);
-    uint64_t elapsed_ns = now_ns() - start_ns;
-    is_stopping = true;
-    aco_resume(co);
-
+    require(main_co != NULL && stack != NULL, "aco_share_stack_new");
+    aco_t *co =
+        aco_create(main_co, stack, 0, variant == VARIANT_DEEP ? eventer_deep : eventer_flat, NULL);
+    require(co != NULL, "aco_create");
+    double time_ns = MEASURE(ROUNDS_FAST, aco_resume(co));
     aco_destroy(co);
     aco_share_stack_destroy(stack);
     aco_destroy(main_co);
-    return per_switch(elapsed_ns);
+    return time_ns;
 }
 
+/* ---- boost.context --------------------------------------------------------------- */
+
+static char peer_stack[STACK_SIZE] __attribute__((aligned(64)));
 static fcontext_t boost_caller; /* boost hands the caller's new context over at each jump */
 
 static inline void boost_yield(void)
@@ -108,89 +88,136 @@ static inline void boost_yield(void)
     boost_caller = jump_fcontext(boost_caller, NULL).fctx;
 }
 
-__attribute__((noinline)) static void boost_third(void)
-{
-    boost_yield();
-    KEEP_FRAME();
-}
-
-__attribute__((noinline)) static void boost_second(void)
-{
-    boost_third();
-    KEEP_FRAME();
-}
-
-__attribute__((noinline)) static void boost_first(void)
-{
-    boost_second();
-    KEEP_FRAME();
-}
+DEFINE_LOOP(boost, boost_yield)
 
 static void boost_flat(transfer_t from)
 {
     boost_caller = from.fctx;
-    while (!is_stopping)
-        boost_yield();
+    boost_loop(VARIANT_FLAT);
     jump_fcontext(boost_caller, NULL);
 }
 
 static void boost_deep(transfer_t from)
 {
     boost_caller = from.fctx;
-    while (!is_stopping)
-        boost_first();
+    boost_loop(VARIANT_DEEP);
     jump_fcontext(boost_caller, NULL);
 }
 
-static double run_boost(int depth)
+static double run_boost(int variant)
 {
-    static char stack[STACK_SIZE] __attribute__((aligned(64)));
-    fcontext_t co = make_fcontext(stack + sizeof(stack), sizeof(stack),
-                                  depth == DEPTH_DEEP ? boost_deep : boost_flat);
-
-    is_stopping = false;
-    for (int i = 0; i < WARM_UP; i++)
-        co = jump_fcontext(co, NULL).fctx;
-    uint64_t start_ns = now_ns();
-    for (int i = 0; i < ROUND_COUNT; i++)
-        co = jump_fcontext(co, NULL).fctx;
-    uint64_t elapsed_ns = now_ns() - start_ns;
-    is_stopping = true;
-    jump_fcontext(co, NULL);
-    return per_switch(elapsed_ns);
+    fcontext_t co = make_fcontext(peer_stack + STACK_SIZE, STACK_SIZE,
+                                  variant == VARIANT_DEEP ? boost_deep : boost_flat);
+    return MEASURE(ROUNDS_FAST, co = jump_fcontext(co, NULL).fctx);
 }
 
-static int compare_doubles(const void *left, const void *right)
+/* ---- ucontext -------------------------------------------------------------------- */
+
+static ucontext_t ucontext_main, ucontext_co;
+
+static inline void ucontext_yield(void)
 {
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
+    swapcontext(&ucontext_co, &ucontext_main);
 }
 
-static double median(double *values)
+DEFINE_LOOP(ucontext, ucontext_yield)
+
+static void ucontext_flat(void)
 {
-    qsort(values, RUN_COUNT, sizeof(values[0]), compare_doubles);
-    return values[RUN_COUNT / 2];
+    ucontext_loop(VARIANT_FLAT);
+}
+
+static void ucontext_deep(void)
+{
+    ucontext_loop(VARIANT_DEEP);
+}
+
+static double run_ucontext(int variant)
+{
+    require(getcontext(&ucontext_co) == 0, "getcontext");
+    ucontext_co.uc_stack.ss_sp = peer_stack;
+    ucontext_co.uc_stack.ss_size = STACK_SIZE;
+    ucontext_co.uc_link = &ucontext_main;
+    makecontext(&ucontext_co, variant == VARIANT_DEEP ? ucontext_deep : ucontext_flat, 0);
+    return MEASURE(ROUNDS_SLOW, swapcontext(&ucontext_main, &ucontext_co));
+}
+
+/* ---- State Threads --------------------------------------------------------------- */
+
+#ifdef BENCH_ST
+static st_cond_t st_main_turn, st_co_turn; /* its threads hand over through a condition each */
+
+static inline void st_yield(void)
+{
+    st_cond_signal(st_main_turn);
+    st_cond_wait(st_co_turn);
+}
+
+static inline void st_resume(void)
+{
+    st_cond_signal(st_co_turn);
+    st_cond_wait(st_main_turn);
+}
+
+DEFINE_LOOP(st, st_yield)
+
+static void *st_flat(void *unused)
+{
+    st_loop(VARIANT_FLAT);
+    st_cond_signal(st_main_turn);
+    return unused;
+}
+
+static void *st_deep(void *unused)
+{
+    st_loop(VARIANT_DEEP);
+    st_cond_signal(st_main_turn);
+    return unused;
+}
+
+static double run_st(int variant)
+{
+    st_main_turn = st_cond_new();
+    st_co_turn = st_cond_new();
+    st_thread_t co =
+        st_thread_create(variant == VARIANT_DEEP ? st_deep : st_flat, NULL, 1, STACK_SIZE);
+    require(co != NULL, "st_thread_create");
+    double time_ns = MEASURE(ROUNDS_SLOW, st_resume());
+    st_thread_join(co, NULL);
+    st_cond_destroy(st_main_turn);
+    st_cond_destroy(st_co_turn);
+    return time_ns;
+}
+#else
+#define run_st contest_skip
+#endif
+
+static double run_go(int variant)
+{
+    double ns = NAN;
+    return ask_go(variant == VARIANT_DEEP ? "deep" : "flat", &ns, 1) ? ns : NAN;
 }
 
 int main(void)
 {
-    static const char *const depth_names[DEPTH_COUNT] = {"flat", "deep"};
+    static const char *const depths[] = {"flat", "deep"};
+    static const struct contest contest = {
+        "switch",
+        "ns_per_switch",
+        "depth",
+        depths,
+        {{"eventer", NULL, run_eventer},
+         {"eventer-again", "again", run_eventer},
+         {"boost.context", "boost", run_boost},
+         {"state-threads", "st", run_st},
+         {"ucontext", "ucontext", run_ucontext},
+         {"go", "go", run_go}},
+    };
     aco_thread_init(NULL);
-    for (int depth = 0; depth < DEPTH_COUNT; depth++) {
-        double aco_ns[RUN_COUNT], boost_ns[RUN_COUNT], ratios[RUN_COUNT];
-        for (int i = 0; i < RUN_COUNT; i++) {
-            aco_ns[i] = run_aco(depth);
-            boost_ns[i] = run_boost(depth);
-            ratios[i] = boost_ns[i] / aco_ns[i];
-        }
-        printf("{\"bench\":\"switch\",\"library\":\"eventer\",\"depth\":\"%s\","
-               "\"ns_per_switch\":%.2f,\"runs\":%d}\n",
-               depth_names[depth], median(aco_ns), RUN_COUNT);
-        printf("{\"bench\":\"switch\",\"library\":\"boost.context\",\"depth\":\"%s\","
-               "\"ns_per_switch\":%.2f,\"runs\":%d}\n",
-               depth_names[depth], median(boost_ns), RUN_COUNT);
-        printf("{\"bench\":\"switch\",\"depth\":\"%s\",\"boost_to_eventer\":%.2f}\n",
-               depth_names[depth], median(ratios));
-    }
+#ifdef BENCH_ST
+    require(st_init() == 0, "st_init");
+#endif
+    contest_run(&contest, VARIANT_FLAT);
+    contest_run(&contest, VARIANT_DEEP);
     return 0;
 }
