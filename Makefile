@@ -8,7 +8,7 @@ clang := env CC=clang CXX=clang++
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build run test sanitize bench install check-style format map clean
+.PHONY: help build run test variants cross sanitize bench install check-style format map clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -24,6 +24,19 @@ test: ## build and run every test
 	@tools/setup build test
 	@tools/build $(BUILD) -Dtests=enabled
 	@tools/run-tests $(BUILD)
+
+variants: ## test the coroutine core with the portable switch, then with control words of its own
+	@tools/setup build test
+	@tools/build $(BUILD)-ucontext -Dtests=enabled -Daco_switch=ucontext
+	@tools/build $(BUILD)-fpu -Dtests=enabled -Daco_fpu_control=true
+	@tools/run-tests --only aco --only coro $(BUILD)-ucontext $(BUILD)-fpu
+
+cross: ## test the coroutine core for aarch64, under qemu
+	@tools/setup build cross
+	@tools/cross-aarch64 $(BUILD)-aarch64-root
+	@tools/build $(BUILD)-aarch64 -Dtests=enabled \
+		--cross-file=$(abspath $(BUILD)-aarch64-root)/cross.ini
+	@tools/run-tests --only aco --only coro $(BUILD)-aarch64
 
 sanitize: ## run the tests under ASan and UBSan, then under TSan (clang)
 	@tools/setup build sanitize
@@ -56,4 +69,5 @@ map: ## write the list of exported names anew from the headers
 	@tools/symbols.py --update .
 
 clean: ## remove everything that was built
-	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-bench
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-bench $(BUILD)-ucontext $(BUILD)-fpu \
+		$(BUILD)-aarch64 $(BUILD)-aarch64-root

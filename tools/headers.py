@@ -1,6 +1,9 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: MIT
-"""headers.py ROOT - check that each public header compiles alone, in C and C++, read twice."""
+"""headers.py ROOT [BUILD] - check that each public header compiles alone, in C and C++, read twice.
+
+BUILD is a build folder, for headers that are written when the library is configured.
+"""
 import os
 import subprocess
 import sys
@@ -15,9 +18,9 @@ FLAGS = ["-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
 
 def compile_alone(job):
     """Compile one header in one language; return (header, language, output or None)."""
-    root, header, (compiler, language, standard) = job
+    root, folders, header, (compiler, language, standard) = job
     line = f'#include "{os.path.relpath(header, "include")}"\n'
-    command = compiler + FLAGS + ["-x", language, "-std=" + standard, "-I", "include", "-"]
+    command = compiler + FLAGS + ["-x", language, "-std=" + standard, *folders, "-"]
     result = subprocess.run(command, cwd=root, input=line + line, capture_output=True, text=True,
                             check=False)
     name = f"{compiler[0]} -std={standard}"
@@ -27,9 +30,10 @@ def compile_alone(job):
 def main():
     """Compile every header in every language, two at a time."""
     root = sys.argv[1]
+    folders = ["-Iinclude"] + [f"-I{os.path.join(build, 'include')}" for build in sys.argv[2:]]
     faults = tree.Faults()
     headers = [path for path in tree.c_files(root, ["include"]) if path.endswith(".h")]
-    jobs = [(root, header, language) for header in headers for language in LANGUAGES]
+    jobs = [(root, folders, header, language) for header in headers for language in LANGUAGES]
     with ThreadPoolExecutor(max_workers=2) as pool:
         for header, language, output in pool.map(compile_alone, jobs):
             if output is not None:

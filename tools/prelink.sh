@@ -11,7 +11,8 @@ if [ $# -lt 2 ]; then
 fi
 out=$1
 shift
-object=$out.p/eventer.o # the member's name is what nm(1) and backtraces show
+name=${out##*/lib}
+object=$out.p/${name%.a}.o # the member's name is what nm(1) and backtraces show
 mkdir -p "$out.p"
 trap 'rm -rf "$out.p"' EXIT
 

@@ -17,6 +17,7 @@
 #ifndef ACO_H
 #define ACO_H
 
+#include <aco/aco_config.h>
 #include <mtev_defines.h>
 
 #include <stddef.h>
@@ -40,11 +41,18 @@
 #if defined(ACO_ASAN_) || defined(ACO_TSAN_)
 #define ACO_SANITIZED_ 1
 #endif
+#if defined(ACO_SANITIZED_) || defined(ACO_VALGRIND)
+#define ACO_WATCHED_ 1 /* nothing is reused or left out: a tool looks on */
+#endif
 
-#if defined(__x86_64__)
+#if defined(ACO_SWITCH_UCONTEXT)
+#include "aco_ucontext.h"
+#elif defined(__x86_64__)
 #include "aco_x86_64.h"
+#elif defined(__aarch64__)
+#include "aco_aarch64.h"
 #else
-#error "aco: no switch for this processor"
+#error "aco: the library was built for another processor"
 #endif
 
 MTEV_BEGIN_DECLS
@@ -69,6 +77,7 @@ typedef struct aco_share_stack_s {
     void *mapping;       /* the whole mapping, guard included */
     size_t mapping_size; /* bytes */
     aco_t *main_co_;     /* of the coroutines that are bound to it; they have one thread */
+    unsigned tool_id_;   /* what valgrind knows it by */
 } aco_share_stack_t;
 
 struct aco_s { /* 80 bytes: there may be millions */
@@ -97,6 +106,12 @@ struct aco_main_ {
 
 /* The coroutine that runs in this thread; NULL in a thread that has none. */
 API_EXPORT(__thread aco_t *) aco_gtls_co __attribute__((tls_model("initial-exec")));
+
+/*
+ * This thread's main coroutine, or NULL.  It could be found from a coroutine's stack, but then each
+ * switch would wait for what the one before it has written.
+ */
+API_EXPORT(__thread aco_t *) aco_gtls_main_ __attribute__((tls_model("initial-exec")));
 
 /*
  * Make this thread ready for coroutines.  last_word runs when a coroutine's function returns
@@ -153,6 +168,10 @@ API_EXPORT(int) aco_take_stack_(aco_t *co);
  * Where a coroutine's function returns to if it does not call aco_exit(); not to be called.
  */
 API_EXPORT(void) aco_returned_(void);
+
+/* aco_switch_() and aco_fresh_() out of line, for a processor on which that is all there is. */
+API_EXPORT(void) aco_swap_(void **from_sp, void *to_sp);
+API_EXPORT(void *) aco_prepare_(char *top, void (*fp)(void), void (*back)(void));
 
 /* End the process with a message: a misuse that leaves no way on. */
 API_EXPORT(void) aco_die_(const char *what, const aco_t *co) __attribute__((noreturn, cold));
@@ -219,7 +238,7 @@ static inline __attribute__((always_inline)) void aco_prefetch_frames(const aco_
 /* Go on in co, which owns its stack, until it yields or ends.  The main coroutine only. */
 static inline __attribute__((always_inline)) void aco_enter_(aco_t *co)
 {
-    aco_t *main_co = co->share_stack->main_co_;
+    aco_t *main_co = aco_gtls_main_;
     aco_gtls_co = co;
     aco_fiber_leave_(main_co, co);
     aco_switch_(&main_co->sp, co->sp);
@@ -238,7 +257,7 @@ static inline __attribute__((always_inline)) void aco_resume(aco_t *co)
                      co->scheduled_))
         aco_die_("aco_resume: only the main coroutine resumes, and only one that can run", co);
     if (aco_unlikely(stack->owner != co)) {
-#ifndef ACO_SANITIZED_
+#ifndef ACO_WATCHED_
         if (aco_likely(stack->owner == NULL && co->sp == NULL)) {
             co->sp = aco_fresh_(stack->top, co->fp, aco_returned_);
             stack->owner = co;
@@ -253,9 +272,9 @@ static inline __attribute__((always_inline)) void aco_resume(aco_t *co)
 /* Go back to the main coroutine until co, which is the running one, is resumed. */
 static inline __attribute__((always_inline)) void aco_yield1(aco_t *co)
 {
-    if (aco_unlikely(co->share_stack == NULL))
+    aco_t *main_co = aco_gtls_main_;
+    if (aco_unlikely(co == main_co)) /* also in a thread without coroutines: both are NULL */
         aco_die_("aco_yield: the main coroutine has nowhere to yield to", co);
-    aco_t *main_co = co->share_stack->main_co_;
     aco_gtls_co = main_co;
     aco_fiber_leave_(co, main_co);
     aco_switch_(&co->sp, main_co->sp);
@@ -270,7 +289,7 @@ static inline __attribute__((always_inline, noreturn)) void aco_exit1(aco_t *co)
 {
     if (aco_unlikely(co == NULL || co->share_stack == NULL || co != aco_gtls_co))
         aco_die_("aco_exit: called outside a coroutine", co);
-    aco_t *main_co = co->share_stack->main_co_;
+    aco_t *main_co = aco_gtls_main_;
     co->is_end = 1;
     co->share_stack->owner = NULL;
     aco_gtls_co = main_co;
@@ -282,7 +301,7 @@ static inline __attribute__((always_inline, noreturn)) void aco_exit1(aco_t *co)
 static inline aco_t *aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz,
                                 aco_cofuncp_t fp, void *arg)
 {
-#ifndef ACO_SANITIZED_
+#ifndef ACO_WATCHED_
     struct aco_main_ *pool = (struct aco_main_ *)main_co;
     if (aco_likely(pool != NULL && pool->free != NULL && sstk != NULL && fp != NULL &&
                    save_stack_sz == 0)) {
@@ -307,7 +326,7 @@ static inline aco_t *aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t 
 
 static inline void aco_destroy(aco_t *co)
 {
-#ifndef ACO_SANITIZED_
+#ifndef ACO_WATCHED_
     if (aco_likely(co != NULL && co->is_end == 1 && co->save_stack.ptr == NULL &&
                    co->tls_ == NULL)) {
         struct aco_main_ *pool = (struct aco_main_ *)co->share_stack->main_co_;

@@ -438,6 +438,82 @@ API_EXPORT(eventer_aco_gate_t) eventer_aco_gate(void);
 /* Wait until every job that went through gate is done, and free it.  Yields. */
 API_EXPORT(void) eventer_aco_gate_wait(eventer_aco_gate_t gate);
 
+/* ---- coroutines: seeing them ----------------------------------------------------- */
+
+/*
+ * Name the running coroutine, for lists and messages: the first EVENTER_ACO_NAME_MAX bytes of name
+ * (NUL-terminated, copied).  NULL: it is called after its function again, as it is at first.
+ * Returns 0, or -1 with ENOMEM, or EINVAL outside a coroutine.
+ */
+#define EVENTER_ACO_NAME_MAX 31
+API_EXPORT(int) eventer_aco_set_name(const char *name);
+
+/* A coroutine that is looked at; good during the callback that was given it. */
+typedef const struct eventer_aco_id *eventer_aco_id_t;
+
+/* What a coroutine is and does.  Texts are borrowed until the callback that was given it returns.
+ */
+typedef struct eventer_aco_info {
+    eventer_aco_id_t co;
+    const char *name;       /* its own, or its function's */
+    const char *function;   /* a name or an address, as eventer_name_for_callback() finds it */
+    const char *where;      /* "file:line" of its start; NULL: not known */
+    const char *loop;       /* the name of its loop */
+    const char *state;      /* "running", "ready" (its turn will come) or "parked" */
+    const char *waits_for;  /* "nothing", "time", "to read", "to write", "to accept", "a job", */
+                            /* "a gate" or "a coroutine it started" */
+    int fd;                 /* that it waits to read, write or accept on; -1: none, or not known */
+    uint64_t age_ns;        /* to about 0.1 s */
+    size_t stack_bytes;     /* on its stack now */
+    size_t stack_bytes_max; /* the most it ever had there while it waited */
+    size_t saved_bytes;     /* memory that is set aside for its frames while others use its stack */
+    mtev_boolean is_private; /* it shares its stack with nobody */
+    mtev_boolean is_lent;    /* its frames are kept in place, since a local is lent */
+} eventer_aco_info_t;
+
+/*
+ * Call cb for every living coroutine, in the thread of its loop, one loop after the other; what cb
+ * returns other than 0 ends it.  cb neither waits nor starts or ends a coroutine.  A loop that is
+ * busy with something else for 5 s is left out.  Any thread; a loop's thread stands still while it
+ * waits for other loops.  Returns 0, what cb returned, or -1: EINVAL without cb, ENOMEM, EBUSY
+ * while this (or one of the next two) is under way already, ETIMEDOUT if a loop was left out.
+ */
+API_EXPORT(int)
+eventer_aco_foreach(int (*cb)(const eventer_aco_info_t *info, void *closure), void *closure);
+
+/*
+ * Give at addresses[0..max) where co goes on, then where its caller does, and so on to its
+ * function; NULL: the running coroutine, from the call of this on.  Frames are found by their
+ * frame pointers: of code compiled without them (-fno-omit-frame-pointer) some may be missing.
+ * Returns how many, at most max; or -1 with EINVAL.  The thread of co's loop.
+ */
+API_EXPORT(int) eventer_aco_backtrace(eventer_aco_id_t co, void **addresses, int max);
+
+/* What is known of a function that was started as a coroutine, in all loops together. */
+typedef struct eventer_aco_function {
+    const char *name;       /* as eventer_name_for_callback() finds it */
+    const char *where;      /* "file:line" of the start; NULL: not known */
+    uint64_t started;       /* coroutines */
+    uint64_t living;        /* that have not ended */
+    size_t stack_bytes_max; /* the most that one of them had on its stack while it waited */
+    mtev_boolean lends;     /* it has lent a local: each of its coroutines gets a private stack */
+} eventer_aco_function_t;
+
+/*
+ * Call cb in the calling thread for every function (and place of start), as eventer_aco_foreach()
+ * does for coroutines; returns the same.  cb may do what it likes but wait.
+ */
+API_EXPORT(int)
+eventer_aco_foreach_function(int (*cb)(const eventer_aco_function_t *function, void *closure),
+                             void *closure);
+
+/*
+ * Say on ls which coroutines live, with their stacks: those that stand at the same place in one
+ * entry, the largest number first (at most 1000 entries of 64 frames).  Any thread; a loop's
+ * thread stands still while it waits for other loops.
+ */
+API_EXPORT(void) eventer_aco_dump(mtev_log_stream_t ls);
+
 MTEV_END_DECLS
 
 #include <eventer/eventer_jobq.h>

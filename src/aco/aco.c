@@ -12,15 +12,18 @@
 #include "aco/aco.h"
 
 #include "aco/core.h"
+#include "aco/entry_impl.h"
 #include "base/alloc.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 __thread aco_t *aco_gtls_co;
+__thread aco_t *aco_gtls_main_;
 static __thread aco_cofuncp_t last_word;
 
 static _Atomic uint32_t tls_assigned;
@@ -40,12 +43,7 @@ void aco_die_(const char *what, const aco_t *co)
     abort();
 }
 
-/*
- * What follows if a coroutine's function returns.  For an event loop's coroutine that is the same
- * as aco_exit().
- */
-void aco_end_returned(void) __attribute__((noreturn));
-
+/* For an event loop's coroutine that is the same as aco_exit(). */
 void aco_end_returned(void)
 {
     aco_t *co = aco_gtls_co;
@@ -55,40 +53,6 @@ void aco_end_returned(void)
         last_word();
     aco_die_("a coroutine's function returned instead of calling aco_exit()", co);
 }
-
-#ifdef ACO_SANITIZED_
-static void begin_in_fiber(void)
-{
-    aco_fiber_arrive_(aco_gtls_co);
-    aco_gtls_co->fp();
-}
-#define FIRST_CALL(co) ((void)(co), begin_in_fiber)
-#else
-#define FIRST_CALL(co) ((co)->fp)
-#endif
-
-/*
- * The first frame of every coroutine, in the eyes of a debugger: its function is entered by a jump,
- * with aco_returned_ to return to.  Nothing called this frame itself: an undefined return address
- * ends the walk here.  The nop belongs to the frame because debuggers look at the byte before.
- */
-#if defined(__x86_64__)
-__asm__(".text\n"
-        ".p2align 4\n"
-        ".type aco_entry, @function\n"
-        "aco_entry:\n"
-        "    .cfi_startproc\n"
-        "    .cfi_undefined rip\n"
-        "    nop\n"
-        ".globl aco_returned_\n"
-        ".type aco_returned_, @function\n"
-        "aco_returned_:\n"
-        "    call aco_end_returned\n"
-        "    ud2\n"
-        "    .cfi_endproc\n"
-        ".size aco_returned_, .-aco_returned_\n"
-        ".size aco_entry, .-aco_entry\n");
-#endif
 
 /* ---- save areas ------------------------------------------------------------------ */
 
@@ -153,7 +117,7 @@ int aco_take_stack_(aco_t *co)
         return -1;
     if (co->sp == NULL) {
         fiber_forget_stack(stack);
-        co->sp = aco_fresh_(stack->top, FIRST_CALL(co), aco_returned_);
+        co->sp = aco_fresh_(stack->top, ENTRY_CALL(co), aco_returned_);
     } else {
         fiber_copy_in(co->sp, co->save_stack.ptr, co->save_stack.valid_sz);
         co->save_stack.ct_restore++;
@@ -163,6 +127,21 @@ int aco_take_stack_(aco_t *co)
 }
 
 /* ---- making and freeing ---------------------------------------------------------- */
+
+/* Make co's slots if it has none; the one past the last is its name.  Returns 0 or -ENOMEM. */
+static int make_slots(aco_t *co)
+{
+    if (co->tls_ == NULL)
+        co->tls_ = alloc_zeroed(MAX_TLS_ENTRIES + 1, sizeof(void *));
+    return co->tls_ == NULL ? -ENOMEM : 0;
+}
+
+static void free_slots(aco_t *co)
+{
+    if (co->tls_ != NULL)
+        alloc_free(co->tls_[MAX_TLS_ENTRIES]);
+    alloc_free(co->tls_);
+}
 
 void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t fp, void *arg)
 {
@@ -178,12 +157,18 @@ void aco_fini(aco_t *co)
         stack->owner = NULL;
     free_area(aco_thread_of(stack->main_co_), &co->save_stack);
     if (aco_unlikely(co->tls_ != NULL))
-        alloc_free(co->tls_);
+        free_slots(co);
     fiber_free(co);
 }
 
 static aco_t *create_main(void)
 {
+    if (entry_has_shadow_stack()) {
+        fputs("aco: coroutines cannot run with a shadow stack: turn it off for this process\n",
+              stderr);
+        errno = ENOTSUP;
+        return NULL;
+    }
     struct aco_thread *thread = alloc_zeroed(1, sizeof(*thread));
     if (thread == NULL)
         return NULL;
@@ -194,7 +179,7 @@ static aco_t *create_main(void)
     }
     slabs_init(&thread->slabs);
     fiber_new(&thread->main.co);
-    aco_gtls_co = &thread->main.co;
+    aco_gtls_co = aco_gtls_main_ = &thread->main.co;
     return &thread->main.co;
 }
 
@@ -237,9 +222,9 @@ static void destroy_main(aco_t *main_co)
 {
     struct aco_thread *thread = aco_thread_of(main_co);
     if (aco_gtls_co == main_co)
-        aco_gtls_co = NULL;
+        aco_gtls_co = aco_gtls_main_ = NULL;
     fiber_free(main_co);
-    alloc_free(main_co->tls_);
+    free_slots(main_co);
     while (thread->main.free != NULL) {
         aco_t *co = thread->main.free;
         thread->main.free = co->arg;
@@ -281,10 +266,24 @@ void **aco_tls_slot_(aco_t *co, uint32_t idx)
 {
     if (idx >= MAX_TLS_ENTRIES)
         aco_die_("aco_tls: no such slot", co);
-    if (co->tls_ == NULL) {
-        co->tls_ = alloc_zeroed(MAX_TLS_ENTRIES + 1, sizeof(void *));
-        if (co->tls_ == NULL)
-            aco_die_("aco_tls: out of memory", co);
-    }
+    if (make_slots(co) != 0)
+        aco_die_("aco_tls: out of memory", co);
     return &co->tls_[idx];
+}
+
+int aco_set_name(aco_t *co, const char *name)
+{
+    char *copy = NULL;
+    if (name == NULL && co->tls_ == NULL)
+        return 0;
+    if (make_slots(co) != 0)
+        return -ENOMEM;
+    if (name != NULL) {
+        copy = alloc_text_n(name, strnlen(name, ACO_NAME_MAX));
+        if (copy == NULL)
+            return -ENOMEM;
+    }
+    alloc_free(co->tls_[MAX_TLS_ENTRIES]);
+    co->tls_[MAX_TLS_ENTRIES] = copy;
+    return 0;
 }

@@ -9,6 +9,7 @@
 #define EVENTER_ACO_CORE_H
 
 #include "aco/aco.h"
+#include "base/memcheck.h"
 #include "base/slab.h"
 
 #include <stdbool.h>
@@ -35,6 +36,8 @@ static inline struct aco_thread *aco_thread_of(aco_t *main_co)
     return list_entry(main_co, struct aco_thread, main.co);
 }
 
+#define ACO_NAME_MAX 31 /* bytes of a coroutine's name that are kept */
+
 /* Fill co (uninitialised memory of the caller's) as a fresh coroutine, as aco_create() does. */
 void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t fp, void *arg);
 
@@ -42,6 +45,18 @@ void aco_init(aco_t *co, aco_t *main_co, aco_share_stack_t *stack, aco_cofuncp_t
  * Give back what co holds, not co itself.  It does not run; frames that it still has are dropped.
  */
 void aco_fini(aco_t *co);
+
+/*
+ * Name co: the first ACO_NAME_MAX bytes of name (NUL-terminated, copied); NULL takes the name away.
+ * Returns 0, or -ENOMEM: it is called what it was.
+ */
+int aco_set_name(aco_t *co, const char *name);
+
+/* Return co's name, borrowed until it is named anew or ends; NULL: it has none. */
+static inline const char *aco_name(const aco_t *co)
+{
+    return co->tls_ == NULL ? NULL : co->tls_[MAX_TLS_ENTRIES];
+}
 
 /*
  * Copy the owner's live bytes to its save area, which grows or shrinks to them; the stack has no
@@ -73,11 +88,26 @@ void fiber_forget_stack(aco_share_stack_t *stack);
 void fiber_copy_out(void *area, void *sp, size_t len);
 void fiber_copy_in(void *sp, const void *area, size_t len);
 #else
+#define RED_ZONE_SIZE                 ((size_t)128) /* below the stack pointer */
 #define fiber_new(co)                 ((void)0)
 #define fiber_free(co)                ((void)0)
-#define fiber_forget_stack(stack)     ((void)0)
+#define fiber_forget_stack(stack)     memcheck_undefined((stack)->top - RED_ZONE_SIZE, RED_ZONE_SIZE)
 #define fiber_copy_out(area, sp, len) memcpy((area), (sp), (len))
-#define fiber_copy_in(sp, area, len)  memcpy((sp), (area), (len))
+#define fiber_copy_in(sp, area, len)                                                               \
+    do {                                                                                           \
+        memcheck_undefined((char *)(sp)-RED_ZONE_SIZE, (len) + RED_ZONE_SIZE);                     \
+        memcpy((sp), (area), (len));                                                               \
+    } while (0)
+#endif
+
+/* The same of a stack that was just mapped, and of one that is about to be unmapped. */
+#ifdef ACO_ASAN_
+void fiber_stack_new(aco_share_stack_t *stack);
+void fiber_stack_free(aco_share_stack_t *stack);
+#else
+#define fiber_stack_new(stack)                                                                     \
+    ((stack)->tool_id_ = memcheck_stack_begin((stack)->base, (stack)->base + (stack)->sz - 1))
+#define fiber_stack_free(stack) memcheck_stack_end((stack)->tool_id_)
 #endif
 
 /* Bytes of a save area that hold the sanitizer's shadow of len bytes of stack. */

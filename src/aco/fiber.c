@@ -16,6 +16,7 @@
 
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 
 static __thread const void *main_bottom; /* the thread's own stack, learnt on arriving from it */
 static __thread size_t main_size;
@@ -33,6 +34,18 @@ void fiber_free(aco_t *co)
 void fiber_forget_stack(aco_share_stack_t *stack)
 {
     __asan_unpoison_memory_region(stack->base, stack->sz);
+}
+
+/* What the frames that stand on it point to is not lost. */
+void fiber_stack_new(aco_share_stack_t *stack)
+{
+    __lsan_register_root_region(stack->base, stack->sz);
+}
+
+void fiber_stack_free(aco_share_stack_t *stack)
+{
+    fiber_forget_stack(stack);
+    __lsan_unregister_root_region(stack->base, stack->sz);
 }
 
 /* Byte by byte and unchecked: red zones are copied like everything else. */

@@ -36,6 +36,7 @@ int aco_stack_map(aco_share_stack_t *stack, size_t size, unsigned colour, bool g
         .mapping = mapping,
         .mapping_size = guard_size + size,
     };
+    fiber_stack_new(stack);
     return 0;
 }
 
@@ -43,7 +44,7 @@ void aco_stack_unmap(aco_share_stack_t *stack)
 {
     if (stack->mapping == NULL)
         return;
-    fiber_forget_stack(stack);
+    fiber_stack_free(stack);
     munmap(stack->mapping, stack->mapping_size);
     *stack = (aco_share_stack_t){0};
 }

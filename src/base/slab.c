@@ -2,6 +2,7 @@
 #include "base/slab.h"
 
 #include "base/alloc.h"
+#include "base/memcheck.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -26,9 +27,9 @@
 #else
 #define NOTE_REGION(p)    ((void)(p))
 #define FORGET_REGION(p)  ((void)(p))
-#define POISON(p, size)   ((void)(p))
-#define UNPOISON(p, size) ((void)(p))
-#define IS_POISONED(p)    false
+#define POISON(p, size)   memcheck_no_access((p), (size))
+#define UNPOISON(p, size) memcheck_defined((p), (size))
+#define IS_POISONED(p)    memcheck_is_no_access(p)
 #endif
 
 #define SLABS_A_REGION (SLAB_REGION_SIZE / SLAB_SIZE)
@@ -249,6 +250,7 @@ void *slab_alloc(struct slabs *slabs, size_t size)
         UNPOISON(p, slab->object_size);
     }
     slab->used++;
+    memcheck_take(p, size, slab->object_size);
     slabs->used++;
     return p;
 }
@@ -265,6 +267,8 @@ void slab_free(struct slabs *slabs, void *p, size_t size)
     bool was_full = !has_room(slab);
     struct free_object *object = p;
     assert(slab->used > 0 && slab->object_size == slab_round(size));
+    memcheck_give(p);
+    memcheck_undefined(p, sizeof(*object));
     object->next = slab->free;
     slab->free = object;
     slab->used--;

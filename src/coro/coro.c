@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "coro/gate_impl.h"
 #include "coro/home_impl.h"
+#include "coro/inspect_impl.h"
 #include "eventer/event.h"
 #include "eventer/pool.h"
 #include "eventer/props.h"
@@ -125,6 +126,8 @@ static inline __attribute__((always_inline)) void run_owner(struct coro_home *ho
 {
     co->co.state_ = CORO_RUNNING;
     stacks_unprotect(coro_stack_of(co));
+    if (aco_unlikely(N_L_S_ON(coro_resume_log)))
+        coro_log_resume(co);
     aco_enter_(&co->co);
     if (aco_unlikely(co->co.is_end)) {
         finish(home, co);
@@ -474,6 +477,7 @@ static int start_home(struct loop *loop)
     stacks_init(&home->stacks,
                 props->aco_shared_stacks == 0 ? CORO_STACKS_DEFAULT : props->aco_shared_stacks,
                 props->aco_stack_size);
+    overflow_watch(home);
     loop->coro = home;
     return 0;
 }
@@ -500,6 +504,7 @@ static void stop_home(struct loop *loop)
         return;
     loop->coro = NULL;
     wheel_cancel(&home->trim);
+    overflow_unwatch(home);
     stacks_fini(&home->stacks);
     jobs_free(home);
     free_sites(home);

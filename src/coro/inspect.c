@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inspect.c - what can be seen of coroutines from inside the process.
+ * inspect.c - what can be seen of coroutines from inside the process: counts, lists, names.
+ *
+ * A walk visits one loop after another, each in its own thread, by mail; the walking thread waits.
+ * The mail of a loop that does not come to it in time is abandoned, and freed by the loop when it
+ * does.
  */
-#include "coro/coro.h"
-#include "coro/home_impl.h"
+#include "coro/inspect_impl.h"
+
+#include "base/alloc.h"
+#include "eventer/event.h"
 #include "eventer/pool.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+
+#define EVENTS_LOOKED_AT_MAX 16 /* of one coroutine, for the fd that it waits on */
+
+/* ---- counts ---------------------------------------------------------------------- */
 
 static uint64_t stat_get(const uint64_t *stat)
 {
@@ -34,4 +48,408 @@ void eventer_aco_get_stats(eventer_aco_stats_t *out)
 {
     *out = (eventer_aco_stats_t){0};
     pool_each_loop(add_stats, out);
+}
+
+/* ---- walking over the loops ------------------------------------------------------ */
+
+enum visit_state {
+    VISIT_POSTED = 0,
+    VISIT_BEGUN,
+    VISIT_DONE,
+    VISIT_ABANDONED,
+};
+
+struct visit { /* of one loop, by mail */
+    struct mail mail;
+    const struct walk *walk; /* gone when the visit was abandoned */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum visit_state state;
+    bool goes_on; /* what the loop's visit returned */
+};
+
+struct walker {
+    const struct walk *walk;
+    bool goes_on;
+    int err;
+};
+
+static atomic_bool is_walking;
+
+static struct visit *visit_new(const struct walk *walk)
+{
+    pthread_condattr_t attributes;
+    struct visit *visit = alloc_zeroed(1, sizeof(*visit));
+    if (visit == NULL)
+        return NULL;
+    visit->walk = walk;
+    pthread_mutex_init(&visit->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&visit->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return visit;
+}
+
+static void visit_free(struct visit *visit)
+{
+    pthread_cond_destroy(&visit->changed);
+    pthread_mutex_destroy(&visit->lock);
+    alloc_free(visit);
+}
+
+static bool visit_home(const struct walk *walk, struct loop *loop)
+{
+    return loop->coro == NULL || walk->visit(loop->coro, walk->closure);
+}
+
+static void visit_by_mail(struct mail *mail, struct loop *loop)
+{
+    struct visit *visit = list_entry(mail, struct visit, mail);
+    pthread_mutex_lock(&visit->lock);
+    const bool is_abandoned = visit->state == VISIT_ABANDONED;
+    if (!is_abandoned)
+        visit->state = VISIT_BEGUN;
+    pthread_mutex_unlock(&visit->lock);
+    if (is_abandoned) {
+        visit_free(visit);
+        return;
+    }
+    bool goes_on = visit_home(visit->walk, loop);
+    pthread_mutex_lock(&visit->lock);
+    visit->goes_on = goes_on;
+    visit->state = VISIT_DONE;
+    pthread_cond_signal(&visit->changed);
+    pthread_mutex_unlock(&visit->lock); /* visit is gone after this */
+}
+
+/* Wait for the loop to begin, and then as long as it takes.  False: it did not begin. */
+static bool await_visit(struct visit *visit)
+{
+    const uint64_t end_ns = clock_mono_ns() + visit->walk->wait_ns;
+    const struct timespec end = {.tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
+                                 .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S)};
+    int err = 0;
+    pthread_mutex_lock(&visit->lock);
+    while (visit->state == VISIT_POSTED && err != ETIMEDOUT)
+        err = pthread_cond_timedwait(&visit->changed, &visit->lock, &end);
+    if (visit->state == VISIT_POSTED)
+        visit->state = VISIT_ABANDONED;
+    while (visit->state == VISIT_BEGUN)
+        pthread_cond_wait(&visit->changed, &visit->lock);
+    const bool is_done = visit->state == VISIT_DONE;
+    pthread_mutex_unlock(&visit->lock); /* if it was abandoned it may be gone after this */
+    return is_done;
+}
+
+static void visit_loop(struct loop *loop, void *closure)
+{
+    struct walker *walker = closure;
+    if (!walker->goes_on)
+        return;
+    if (loop == loop_self) {
+        walker->goes_on = visit_home(walker->walk, loop);
+        return;
+    }
+    struct visit *visit = visit_new(walker->walk);
+    if (visit == NULL) {
+        walker->err = -ENOMEM;
+        walker->goes_on = false;
+        return;
+    }
+    visit->mail.run = visit_by_mail;
+    loop_post(loop, &visit->mail);
+    if (await_visit(visit)) {
+        walker->goes_on = visit->goes_on;
+        visit_free(visit);
+    } else {
+        walker->err = -ETIMEDOUT;
+        if (walker->walk->skip != NULL)
+            walker->walk->skip(loop, walker->walk->closure);
+    }
+}
+
+int coro_walk(const struct walk *walk)
+{
+    struct walker walker = {.walk = walk, .goes_on = true};
+    if (atomic_exchange(&is_walking, true))
+        return -EBUSY;
+    pool_each_loop(visit_loop, &walker);
+    atomic_store(&is_walking, false);
+    return walker.err;
+}
+
+/* ---- one coroutine --------------------------------------------------------------- */
+
+struct each {
+    int (*fn)(struct coro *co, void *closure);
+    void *closure;
+};
+
+static int call_if_living(void *p, void *closure)
+{
+    const struct each *each = closure;
+    struct coro *co = p;
+    return co->co.state_ == CORO_ENDED ? 0 : each->fn(co, each->closure);
+}
+
+int coro_each(struct coro_home *home, int (*fn)(struct coro *co, void *closure), void *closure)
+{
+    struct each each = {fn, closure};
+    return slabs_each(&home->slabs, sizeof(struct coro), call_if_living, &each);
+}
+
+const char *coro_state_text(const struct coro *co)
+{
+    return co->co.state_ == CORO_RUNNING ? "running"
+           : co->co.state_ == CORO_READY ? "ready"
+                                         : "parked";
+}
+
+const char *coro_reason_text(unsigned reason)
+{
+    static const char *const texts[] = {
+        [CORO_WAITS_FOR_NOTHING] = "nothing", [CORO_WAITS_FOR_START] = "a coroutine it started",
+        [CORO_WAITS_FOR_TIME] = "time",       [CORO_WAITS_TO_READ] = "to read",
+        [CORO_WAITS_TO_WRITE] = "to write",   [CORO_WAITS_TO_ACCEPT] = "to accept",
+        [CORO_WAITS_FOR_JOB] = "a job",       [CORO_WAITS_FOR_GATE] = "a gate",
+    };
+    return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "something";
+}
+
+const char *coro_wait_text(const struct coro *co)
+{
+    /* Who waits for its child is ready itself: its turn comes when the child first waits. */
+    const bool waits = co->co.state_ == CORO_PARKED ||
+                       (co->co.state_ == CORO_READY && co->co.reason_ == CORO_WAITS_FOR_START);
+    return coro_reason_text(waits ? co->co.reason_ : CORO_WAITS_FOR_NOTHING);
+}
+
+uint64_t coro_age_ns(const struct coro *co, uint64_t now_ns)
+{
+    return (uint64_t)((uint32_t)(now_ns / CORO_AGE_UNIT_NS) - co->born) * CORO_AGE_UNIT_NS;
+}
+
+/* The fd that co waits on, if it is one of the first few that co converted itself; or -1. */
+static int waited_fd(const struct coro *co)
+{
+    unsigned looked_at = 0;
+    if (co->co.state_ != CORO_PARKED)
+        return -1;
+    for (const struct chain_node *node = co->events;
+         node != NULL && looked_at < EVENTS_LOOKED_AT_MAX; node = node->next, looked_at++) {
+        const struct _event *e = list_entry(node, const struct _event, belongs);
+        if (e->edge.reader == co || e->edge.writer == co)
+            return e->fd;
+    }
+    return -1;
+}
+
+int eventer_aco_set_name(const char *name)
+{
+    struct coro *self = coro_self();
+    static_assert(EVENTER_ACO_NAME_MAX == ACO_NAME_MAX, "the public name of the limit");
+    int err = self == NULL ? -EINVAL : aco_set_name(&self->co, name);
+    if (self == NULL)
+        mtevL(mtev_error, "eventer_aco_set_name: called outside a coroutine\n");
+    if (err == 0)
+        return 0;
+    errno = -err;
+    return -1;
+}
+
+/* ---- listing coroutines ---------------------------------------------------------- */
+
+struct listing {
+    int (*cb)(const eventer_aco_info_t *info, void *closure);
+    void *closure;
+    int result;
+    struct coro_home *home;       /* of the present loop */
+    uint64_t now_ns;              /* when it was begun with */
+    const struct coro_site *site; /* whose name is in function */
+    char function[64];
+};
+
+/* As coro_site_name(), in memory of the listing's: the callback may look up names, too. */
+static const char *function_name(struct listing *listing, const struct coro_site *site)
+{
+    if (listing->site != site)
+        snprintf(listing->function, sizeof(listing->function), "%s", coro_site_name(site));
+    listing->site = site;
+    return listing->function;
+}
+
+static int list_one(struct coro *co, void *closure)
+{
+    struct listing *listing = closure;
+    const struct coro_stack *stack = coro_stack_of(co);
+    const char *function = function_name(listing, co->site);
+    const char *name = aco_name(&co->co);
+    const size_t live = co->co.state_ == CORO_RUNNING
+                            ? (size_t)(co->co.share_stack->top - (char *)__builtin_frame_address(0))
+                            : coro_live_bytes(co);
+    const eventer_aco_info_t info = {
+        .co = (eventer_aco_id_t)(const void *)co,
+        .name = name == NULL ? function : name,
+        .function = function,
+        .where = co->site->where,
+        .loop = listing->home->loop->name,
+        .state = coro_state_text(co),
+        .waits_for = coro_wait_text(co),
+        .fd = waited_fd(co),
+        .age_ns = coro_age_ns(co, listing->now_ns),
+        .stack_bytes = live,
+        .stack_bytes_max = co->co.save_stack.max_cpsz,
+        .saved_bytes = co->co.save_stack.sz,
+        .is_private = stack->is_private ? mtev_true : mtev_false,
+        .is_lent = stack->pins > 0 && stack->stack.owner == &co->co ? mtev_true : mtev_false,
+    };
+    listing->result = listing->cb(&info, listing->closure);
+    return listing->result;
+}
+
+static bool list_home(struct coro_home *home, void *closure)
+{
+    struct listing *listing = closure;
+    listing->home = home;
+    listing->now_ns = clock_mono_ns();
+    listing->site = NULL;
+    return coro_each(home, list_one, listing) == 0;
+}
+
+static int fail(int err)
+{
+    errno = -err;
+    return -1;
+}
+
+int eventer_aco_foreach(int (*cb)(const eventer_aco_info_t *info, void *closure), void *closure)
+{
+    struct listing listing = {.cb = cb, .closure = closure};
+    if (cb == NULL)
+        return fail(-EINVAL);
+    int err =
+        coro_walk(&(struct walk){.visit = list_home, .closure = &listing, .wait_ns = WALK_WAIT_NS});
+    if (listing.result != 0)
+        return listing.result;
+    return err == 0 ? 0 : fail(err);
+}
+
+/* ---- listing functions ----------------------------------------------------------- */
+
+struct function { /* a site, in all loops together */
+    const void *key;
+    const char *where;
+    uint64_t started, living;
+    uint32_t live_max;
+    bool has_lent;
+};
+
+struct functions {
+    struct function *items; /* owned: count of them, room for capacity */
+    size_t count, capacity;
+    const struct coro_site *site; /* the one that was looked up last, and its item */
+    size_t at;
+    int err;
+};
+
+/* The item for site, made if need be; NULL: no memory. */
+static struct function *function_of(struct functions *functions, const struct coro_site *site)
+{
+    if (functions->site == site)
+        return &functions->items[functions->at];
+    size_t at = 0;
+    while (at < functions->count &&
+           (functions->items[at].key != site->key || functions->items[at].where != site->where))
+        at++;
+    if (at == functions->capacity) {
+        size_t capacity = at == 0 ? 64 : at * 2;
+        struct function *items =
+            alloc_resize(functions->items, capacity * sizeof(*functions->items));
+        if (items == NULL)
+            return NULL;
+        functions->items = items;
+        functions->capacity = capacity;
+    }
+    if (at == functions->count)
+        functions->items[functions->count++] =
+            (struct function){.key = site->key, .where = site->where};
+    functions->site = site;
+    functions->at = at;
+    return &functions->items[at];
+}
+
+static int count_living(struct coro *co, void *closure)
+{
+    struct function *function = function_of(closure, co->site); /* it is there */
+    function->living++;
+    function->live_max = MAX(function->live_max, co->co.save_stack.max_cpsz);
+    return 0;
+}
+
+static bool collect_functions(struct coro_home *home, void *closure)
+{
+    struct functions *functions = closure;
+    functions->site = NULL;
+    for (size_t i = 0; i < CORO_SITE_BUCKETS; i++) {
+        for (const struct coro_site *site = home->sites[i]; site != NULL; site = site->next) {
+            struct function *function = function_of(functions, site);
+            if (function == NULL) {
+                functions->err = -ENOMEM;
+                return false;
+            }
+            function->started += site->started;
+            function->live_max = MAX(function->live_max, site->live_max);
+            function->has_lent = function->has_lent || site->has_lent;
+        }
+    }
+    coro_each(home, count_living, functions);
+    return true;
+}
+
+int eventer_aco_foreach_function(int (*cb)(const eventer_aco_function_t *function, void *closure),
+                                 void *closure)
+{
+    struct functions functions = {0};
+    int result = 0;
+    if (cb == NULL)
+        return fail(-EINVAL);
+    int err = coro_walk(
+        &(struct walk){.visit = collect_functions, .closure = &functions, .wait_ns = WALK_WAIT_NS});
+    if (functions.err != 0)
+        err = functions.err;
+    for (size_t i = 0; result == 0 && (err == 0 || err == -ETIMEDOUT) && i < functions.count; i++) {
+        const struct function *function = &functions.items[i];
+        char name[64];
+        snprintf(name, sizeof(name), "%s",
+                 eventer_name_for_callback((eventer_func_t)(uintptr_t)function->key));
+        result = cb(&(eventer_aco_function_t){.name = name,
+                                              .where = function->where,
+                                              .started = function->started,
+                                              .living = function->living,
+                                              .stack_bytes_max = function->live_max,
+                                              .lends = function->has_lent ? mtev_true : mtev_false},
+                    closure);
+    }
+    alloc_free(functions.items);
+    if (result != 0)
+        return result;
+    return err == 0 ? 0 : fail(err);
+}
+
+/* ---- each resume ----------------------------------------------------------------- */
+
+mtev_log_stream_t coro_resume_log;
+
+static __attribute__((constructor)) void find_log(void)
+{
+    coro_resume_log = mtev_log_stream_find("debug/eventer/aco");
+}
+
+void coro_log_resume(struct coro *co)
+{
+    const char *name = aco_name(&co->co);
+    mtevL(coro_resume_log, "resume %s: %zu bytes of stack, at most %u\n",
+          name == NULL ? coro_site_name(co->site) : name, coro_live_bytes(co),
+          co->co.save_stack.max_cpsz);
 }

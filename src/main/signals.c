@@ -4,6 +4,7 @@
 #include "eventer/pool.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -13,20 +14,21 @@
 static void on_stop(int number);
 static void on_quit(int number);
 static void on_hangup(int number);
+static void on_dump(int number);
 
 static struct {
     const int number;
     void (*const handler)(int number);
     struct sigaction before;
 } signals[] = {
-    {.number = SIGTERM, .handler = on_stop},
-    {.number = SIGINT, .handler = on_stop},
-    {.number = SIGQUIT, .handler = on_quit},
-    {.number = SIGHUP, .handler = on_hangup},
+    {.number = SIGTERM, .handler = on_stop}, {.number = SIGINT, .handler = on_stop},
+    {.number = SIGQUIT, .handler = on_quit}, {.number = SIGHUP, .handler = on_hangup},
+    {.number = SIGUSR1, .handler = on_dump},
 };
 
 static atomic_bool was_told_to_stop;
-static int hangup_fd = -1; /* an eventfd: no log can be reopened in a handler.  Never closed */
+/* Eventfds: neither can be done in a handler.  Never closed. */
+static int hangup_fd = -1, dump_fd = -1;
 
 static void on_stop(int number)
 {
@@ -41,11 +43,21 @@ static void on_quit(int number)
     _exit(0);
 }
 
-static void on_hangup(int number)
+static void tell_loop(int fd)
 {
     const int saved_errno = errno;
-    (void)!eventfd_write(hangup_fd, 1); /* full: it is ready anyway */
+    (void)!eventfd_write(fd, 1); /* full: it is ready anyway */
     errno = saved_errno;
+}
+
+static void on_hangup(int number)
+{
+    tell_loop(hangup_fd);
+}
+
+static void on_dump(int number)
+{
+    tell_loop(dump_fd);
 }
 
 static int reopen_logs(eventer_t e, int mask, void *closure, struct timeval *now)
@@ -56,20 +68,48 @@ static int reopen_logs(eventer_t e, int mask, void *closure, struct timeval *now
     return EVENTER_READ | EVENTER_EXCEPTION;
 }
 
-/* Called when the loops let traffic in. */
-static void watch_hangups(void)
+static void *dump(void *closure)
 {
-    eventer_t e = eventer_alloc_fd(reopen_logs, NULL, hangup_fd, EVENTER_READ | EVENTER_EXCEPTION);
+    eventer_aco_dump(mtev_notice);
+    return NULL;
+}
+
+/* In a thread of its own: a loop would stand still while others are looked at. */
+static int begin_dump(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    eventfd_t count;
+    pthread_t thread;
+    if (eventfd_read(dump_fd, &count) != 0)
+        return EVENTER_READ | EVENTER_EXCEPTION;
+    int err = pthread_create(&thread, NULL, dump, NULL);
+    if (err == 0)
+        pthread_detach(thread);
+    else
+        mtevL(mtev_error, "coroutines are not shown: %s\n", strerrordesc_np(err));
+    return EVENTER_READ | EVENTER_EXCEPTION;
+}
+
+static void watch(int fd, eventer_func_t func, const char *what)
+{
+    eventer_t e = eventer_alloc_fd(func, NULL, fd, EVENTER_READ | EVENTER_EXCEPTION);
     if (e == NULL)
-        mtevL(mtev_error, "out of memory: SIGHUP will not open the log files anew\n");
+        mtevL(mtev_error, "out of memory: %s\n", what);
     else
         eventer_add(e);
+}
+
+/* Called when the loops let traffic in. */
+static void watch_signals(void)
+{
+    watch(hangup_fd, reopen_logs, "SIGHUP will not open the log files anew");
+    watch(dump_fd, begin_dump, "SIGUSR1 will not show the coroutines");
 }
 
 int signals_begin(void)
 {
     hangup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int err = hangup_fd == -1 ? -errno : pool_at_start(watch_hangups);
+    dump_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int err = hangup_fd == -1 || dump_fd == -1 ? -errno : pool_at_start(watch_signals);
     if (err != 0) {
         mtevL(mtev_error, "signals cannot be handled: %s\n", strerrordesc_np(-err));
         return err;

@@ -8,6 +8,7 @@
  *               the second: the process ends
  *   QUIT        the process ends
  *   HUP         the log files are opened anew, in a loop
+ *   USR1        the coroutines are shown on mtev_notice, from a thread of its own
  */
 #ifndef EVENTER_MAIN_SIGNALS_H
 #define EVENTER_MAIN_SIGNALS_H

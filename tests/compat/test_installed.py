@@ -5,7 +5,8 @@ server in the README.
 Method: the build folder (second argument) is installed to a temporary place, and the examples of
 the source tree (first argument) are compiled there with what pkg-config says, with the shared and
 with the static library.  Then flow/test_main_examples.py talks to them, with the default number of
-shared stacks and with one.
+shared stacks and with one.  What needs the coroutine core alone is compiled with that alone, and so
+is a program that was written for libaco.
 """
 import glob
 import os
@@ -50,10 +51,19 @@ class Installed(unittest.TestCase):
                            os.path.dirname(pc_file), "LD_LIBRARY_PATH": os.path.dirname(library)}
         cls.library = os.path.dirname(library)
 
-    def flags(self, *options):
+    def flags(self, *options, package="eventer"):
         """Return what pkg-config says."""
-        return shlex.split(run(["pkg-config", *options, "--cflags", "--libs", "eventer"],
+        return shlex.split(run(["pkg-config", *options, "--cflags", "--libs", package],
                                **self.environment))
+
+    def run_with_the_core(self, compiler, source):
+        """Compile a program with the coroutine core alone, run it and return what it printed."""
+        program = os.path.join(self.folder.name, "alone")
+        run([*compiler, *COMPILE[1:], source, "-x", "none", "-o", program,
+             *self.flags(package="aco")])
+        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", run(["readelf", "-d", program]))
+        self.assertEqual([name for name in needed if "eventer" in name or "xml" in name], [])
+        return run([program])
 
     def compile(self, name, flags):
         """Compile all examples into the folder name, and return its path."""
@@ -77,7 +87,21 @@ class Installed(unittest.TestCase):
         self.assertNotIn("libeventer", needed)
         run([TALK, programs, EXAMPLES])
 
+    def test_the_core_alone_runs_its_example(self):
+        printed = self.run_with_the_core(["cc"], os.path.join(EXAMPLES, "aco_alone.c"))
+        self.assertIn("carry, step 3 of 3\n", printed)
+        self.assertRegex(printed, r"fetch: saved 2 times, restored 2 times, at most \d+ bytes\n")
+
+    def test_a_program_of_libaco_runs_in_c_and_cpp(self):
+        program = os.path.join(SOURCE, "tests/compat/libaco_program.c")
+        for compiler in (["cc", "-std=c11"], ["c++", "-x", "c++", "-std=c++17"],
+                         ["clang", "-std=c11"], ["clang++", "-x", "c++", "-std=c++17"]):
+            with self.subTest(compiler):
+                self.assertEqual(self.run_with_the_core(compiler, program), "")
+
     def test_examples_are_short(self):
+        with open(os.path.join(EXAMPLES, "aco_alone.c"), encoding="utf-8") as file:
+            self.assertLess(len(file.readlines()), 60)
         with open(os.path.join(EXAMPLES, "hello.c"), encoding="utf-8") as file:
             self.assertLess(len(file.readlines()), 60)
         with open(os.path.join(EXAMPLES, "smallest.c"), encoding="utf-8") as file:

@@ -22,7 +22,7 @@ del sys.argv[1:3]
 LIBRARY = os.path.join(BUILD, "src")
 GUIDE = os.path.join(SOURCE, "docs/guide")
 COMPILE = ["cc", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror",
-           "-I" + os.path.join(SOURCE, "include")]
+           "-I" + os.path.join(SOURCE, "include"), "-I" + os.path.join(BUILD, "include")]
 LINK = [os.path.join(LIBRARY, "libeventer.so"), "-Wl,-rpath," + LIBRARY]
 
 # In a manual page a comment line goes before code that compiles, or that runs and ends as well.
@@ -154,6 +154,14 @@ class Docs(unittest.TestCase):
                 answer = talk(address, f"{path} {path}\nhm\n{path} {path}.not\nquit\n")
                 self.assertEqual(answer, "7 and 7 bytes\nwhich two files?\n7 and -1 bytes\n")
                 self.assertEqual(talk(address, "x" * 128), "that line is too long\n")
+
+    def test_locals_are_lent_and_counted(self):
+        with Served(self.folder, "stacks", "http_rest_api") as (address,):
+            self.assertEqual(get(address, "/lend"), (200, "5050\n"))
+            self.assertEqual(get(address, "/cost"),
+                             (200, "0 coroutines on 0 shared and 1 private stacks, 1 loans, "
+                                   "0 waited for one\n"))
+            self.assertEqual(get(address, "/halves"), (200, "started\n"))
 
 
 unittest.main()

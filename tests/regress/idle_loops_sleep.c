@@ -18,7 +18,7 @@ static _Atomic int waits;
 int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
 {
     atomic_fetch_add(&waits, 1);
-    return (int)syscall(SYS_epoll_wait, epoll_fd, events, max, timeout_ms);
+    return (int)syscall(SYS_epoll_pwait, epoll_fd, events, max, timeout_ms, NULL, NSIG / 8);
 }
 
 int epoll_pwait2(int epoll_fd, struct epoll_event *events, int max, const struct timespec *timeout,
