@@ -108,10 +108,15 @@ struct aco_main_ {
 API_EXPORT(__thread aco_t *) aco_gtls_co __attribute__((tls_model("initial-exec")));
 
 /*
- * This thread's main coroutine, or NULL.  It could be found from a coroutine's stack, but then each
- * switch would wait for what the one before it has written.
+ * This thread's main coroutine, or NULL, and its stack pointer while another runs.  They could be
+ * found from a coroutine's stack, but then each switch would wait for what the one before wrote.
  */
-API_EXPORT(__thread aco_t *) aco_gtls_main_ __attribute__((tls_model("initial-exec")));
+struct aco_gtls_main_ {
+    void *sp;
+    aco_t *co;
+};
+API_EXPORT(__thread struct aco_gtls_main_)
+aco_gtls_main_ __attribute__((tls_model("initial-exec")));
 
 /*
  * Make this thread ready for coroutines.  last_word runs when a coroutine's function returns
@@ -238,11 +243,10 @@ static inline __attribute__((always_inline)) void aco_prefetch_frames(const aco_
 /* Go on in co, which owns its stack, until it yields or ends.  The main coroutine only. */
 static inline __attribute__((always_inline)) void aco_enter_(aco_t *co)
 {
-    aco_t *main_co = aco_gtls_main_;
     aco_gtls_co = co;
-    aco_fiber_leave_(main_co, co);
-    aco_switch_(&main_co->sp, co->sp);
-    aco_fiber_arrive_(main_co);
+    aco_fiber_leave_(aco_gtls_main_.co, co);
+    aco_switch_(&aco_gtls_main_.sp, co->sp);
+    aco_fiber_arrive_(aco_gtls_main_.co);
 }
 
 /*
@@ -272,12 +276,11 @@ static inline __attribute__((always_inline)) void aco_resume(aco_t *co)
 /* Go back to the main coroutine until co, which is the running one, is resumed. */
 static inline __attribute__((always_inline)) void aco_yield1(aco_t *co)
 {
-    aco_t *main_co = aco_gtls_main_;
-    if (aco_unlikely(co == main_co)) /* also in a thread without coroutines: both are NULL */
+    if (aco_unlikely(co == aco_gtls_main_.co)) /* so in a thread without coroutines: both NULL */
         aco_die_("aco_yield: the main coroutine has nowhere to yield to", co);
-    aco_gtls_co = main_co;
-    aco_fiber_leave_(co, main_co);
-    aco_switch_(&co->sp, main_co->sp);
+    aco_gtls_co = aco_gtls_main_.co;
+    aco_fiber_leave_(co, aco_gtls_main_.co);
+    aco_switch_(&co->sp, aco_gtls_main_.sp);
     aco_fiber_arrive_(co);
 }
 #define aco_yield() aco_yield1(aco_gtls_co)
@@ -289,12 +292,11 @@ static inline __attribute__((always_inline, noreturn)) void aco_exit1(aco_t *co)
 {
     if (aco_unlikely(co == NULL || co->share_stack == NULL || co != aco_gtls_co))
         aco_die_("aco_exit: called outside a coroutine", co);
-    aco_t *main_co = aco_gtls_main_;
     co->is_end = 1;
     co->share_stack->owner = NULL;
-    aco_gtls_co = main_co;
-    aco_fiber_leave_(co, main_co);
-    aco_leave_(main_co->sp);
+    aco_gtls_co = aco_gtls_main_.co;
+    aco_fiber_leave_(co, aco_gtls_main_.co);
+    aco_leave_(aco_gtls_main_.sp);
 }
 #define aco_exit() aco_exit1(aco_gtls_co)
 

@@ -23,7 +23,7 @@
 #include <string.h>
 
 __thread aco_t *aco_gtls_co;
-__thread aco_t *aco_gtls_main_;
+__thread struct aco_gtls_main_ aco_gtls_main_;
 static __thread aco_cofuncp_t last_word;
 
 static _Atomic uint32_t tls_assigned;
@@ -179,7 +179,7 @@ static aco_t *create_main(void)
     }
     slabs_init(&thread->slabs);
     fiber_new(&thread->main.co);
-    aco_gtls_co = aco_gtls_main_ = &thread->main.co;
+    aco_gtls_co = aco_gtls_main_.co = &thread->main.co;
     return &thread->main.co;
 }
 
@@ -222,7 +222,7 @@ static void destroy_main(aco_t *main_co)
 {
     struct aco_thread *thread = aco_thread_of(main_co);
     if (aco_gtls_co == main_co)
-        aco_gtls_co = aco_gtls_main_ = NULL;
+        aco_gtls_co = aco_gtls_main_.co = NULL;
     fiber_free(main_co);
     free_slots(main_co);
     while (thread->main.free != NULL) {

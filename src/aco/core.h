@@ -18,7 +18,7 @@
 #define ACO_GUARD_SIZE       ((size_t)64 * 1024) /* below a stack: faults on any access */
 #define ACO_STACK_SIZE_MIN   ((size_t)16 * 1024)
 #define ACO_STACK_SIZE_MAX   ((size_t)1 << 30)
-#define ACO_STACK_COLOUR_MAX 32 /* tops of stacks differ by up to this many cache lines */
+#define ACO_STACK_COLOUR_MAX 1024 /* tops of stacks differ by cache lines and pages */
 
 #define ACO_EMERGENCY_SIZE ((size_t)64 * 1024)
 
@@ -66,8 +66,10 @@ static inline const char *aco_name(const aco_t *co)
 int aco_save_owner(aco_share_stack_t *stack);
 
 /*
- * Map a stack of size usable bytes (a page multiple within the limits above) with a guard below and
- * its top colour cache lines lower (colour < ACO_STACK_COLOUR_MAX).  Returns 0 or -ENOMEM.
+ * Map a stack of at least size usable bytes (a page multiple within the limits above) with a guard
+ * below and a top that depends on colour (< ACO_STACK_COLOUR_MAX), so that the stacks of a loop,
+ * which are used at the same depths, do not all fall into the same sets of the processor's caches.
+ * Returns 0 or -ENOMEM.
  */
 int aco_stack_map(aco_share_stack_t *stack, size_t size, unsigned colour, bool guard);
 
@@ -88,14 +90,14 @@ void fiber_forget_stack(aco_share_stack_t *stack);
 void fiber_copy_out(void *area, void *sp, size_t len);
 void fiber_copy_in(void *sp, const void *area, size_t len);
 #else
-#define RED_ZONE_SIZE                 ((size_t)128) /* below the stack pointer */
+#define RED_ZONE                      ((size_t)128) /* below the stack pointer */
 #define fiber_new(co)                 ((void)0)
 #define fiber_free(co)                ((void)0)
-#define fiber_forget_stack(stack)     memcheck_undefined((stack)->top - RED_ZONE_SIZE, RED_ZONE_SIZE)
+#define fiber_forget_stack(stack)     memcheck_undefined((stack)->top - RED_ZONE, RED_ZONE)
 #define fiber_copy_out(area, sp, len) memcpy((area), (sp), (len))
 #define fiber_copy_in(sp, area, len)                                                               \
     do {                                                                                           \
-        memcheck_undefined((char *)(sp)-RED_ZONE_SIZE, (len) + RED_ZONE_SIZE);                     \
+        memcheck_undefined((char *)(sp)-RED_ZONE, (len) + RED_ZONE);                               \
         memcpy((sp), (area), (len));                                                               \
     } while (0)
 #endif

@@ -26,9 +26,20 @@ void fiber_new(aco_t *co)
     co->fiber_ = NULL; /* the fake stack of a coroutine that was left */
 }
 
+/*
+ * Frames from sp up were dropped.  Their red zones are taken away: gcc's code does not write the
+ * shadow of what it finds clean, and would take them for those of who stands there next.
+ */
+static void forget_frames(const aco_share_stack_t *stack, const char *sp)
+{
+    __asan_unpoison_memory_region(sp, (size_t)(stack->top - sp));
+}
+
 void fiber_free(aco_t *co)
 {
-    (void)co;
+    const aco_share_stack_t *stack = co->share_stack;
+    if (stack != NULL && stack->owner == NULL && co->sp != NULL)
+        forget_frames(stack, co->sp);
 }
 
 void fiber_forget_stack(aco_share_stack_t *stack)
@@ -79,6 +90,8 @@ void fiber_copy_in(void *sp, const void *area, size_t len)
 void aco_fiber_leave_(aco_t *from, aco_t *to)
 {
     void **fake_stack = from->is_end ? NULL : &from->fiber_;
+    if (from->is_end)
+        forget_frames(from->share_stack, __builtin_frame_address(0));
     if (to->share_stack != NULL)
         __sanitizer_start_switch_fiber(fake_stack, to->share_stack->base, to->share_stack->sz);
     else

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@ int aco_stack_map(aco_share_stack_t *stack, size_t size, unsigned colour, bool g
         size = ACO_STACK_SIZE_MIN;
     if (size > ACO_STACK_SIZE_MAX)
         return -ENOMEM;
-    size = (size + page - 1) & ~(page - 1);
+    /* Other lines in a page, and other pages: a stack is used over a few lines of one page. */
+    const size_t lowered = colour * 17 % 64 * CACHE_LINE + colour % 15 * page;
+    size = (size + lowered + page - 1) & ~(page - 1);
     size_t guard_size = guard ? ACO_GUARD_SIZE : 0;
 
     char *mapping = mmap(NULL, guard_size + size, PROT_READ | PROT_WRITE,
@@ -30,7 +33,7 @@ int aco_stack_map(aco_share_stack_t *stack, size_t size, unsigned colour, bool g
         return -ENOMEM;
     }
     *stack = (aco_share_stack_t){
-        .top = mapping + guard_size + size - (size_t)colour * CACHE_LINE,
+        .top = mapping + guard_size + size - lowered,
         .base = mapping + guard_size,
         .sz = size,
         .mapping = mapping,
@@ -59,7 +62,9 @@ aco_share_stack_t *aco_share_stack_new2(size_t sz, char guard)
     aco_share_stack_t *stack = alloc_zeroed(1, sizeof(*stack));
     if (stack == NULL)
         return NULL;
-    int err = aco_stack_map(stack, sz == 0 ? STACK_SIZE_DEFAULT : sz, 0, guard != 0);
+    static _Atomic unsigned next_colour;
+    unsigned colour = atomic_fetch_add(&next_colour, 1) % ACO_STACK_COLOUR_MAX;
+    int err = aco_stack_map(stack, sz == 0 ? STACK_SIZE_DEFAULT : sz, colour, guard != 0);
     if (err != 0) {
         alloc_free(stack);
         errno = -err;

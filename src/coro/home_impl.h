@@ -7,7 +7,7 @@
 
 #include "coro/coro.h"
 
-#define CORO_STACKS_DEFAULT   64 /* shared stacks a loop */
+#define CORO_STACKS_DEFAULT   256  /* shared stacks a loop; measured (bench/README.md) */
 #define CORO_PRIVATE_POOL_MAX 64 /* private stacks kept for reuse */
 #define CORO_JOB_POOL_MAX     256
 #define CORO_LIST_MIN         64                             /* entries in a list at first */

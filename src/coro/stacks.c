@@ -94,7 +94,7 @@ static struct coro_stack *take_private(struct coro_home *home, size_t size)
         stacks->free_private_count--;
         stack->is_listed = false;
     } else {
-        stack = stack_new(home, size, 0, true);
+        stack = stack_new(home, size, (unsigned)home->stats.private_stacks, true);
         if (stack == NULL)
             return NULL;
     }
