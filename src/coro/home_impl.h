@@ -7,8 +7,8 @@
 
 #include "coro/coro.h"
 
-#define CORO_STACKS_DEFAULT   256  /* shared stacks a loop; measured (bench/README.md) */
-#define CORO_PRIVATE_POOL_MAX 64 /* private stacks kept for reuse */
+#define CORO_STACKS_DEFAULT   256 /* shared stacks a loop; measured (bench/README.md) */
+#define CORO_PRIVATE_POOL_MAX 64  /* private stacks kept for reuse */
 #define CORO_JOB_POOL_MAX     256
 #define CORO_LIST_MIN         64                             /* entries in a list at first */
 #define CORO_TRIM_NS          (UINT64_C(1) * CLOCK_NS_PER_S) /* between looks at unused pages */
