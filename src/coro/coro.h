@@ -56,6 +56,7 @@ struct coro {
     struct wheel_node timer;
     struct chain_node *events; /* that it converted and did not free */
     union {
+        int fd;                 /* parked to read, write or accept: on what */
         uint32_t turn;          /* its index in home's ready or batch */
         struct queue_node link; /* on another list of those whose turn has come */
     };

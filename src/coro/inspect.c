@@ -9,7 +9,6 @@
 #include "coro/inspect_impl.h"
 
 #include "base/alloc.h"
-#include "eventer/event.h"
 #include "eventer/pool.h"
 
 #include <errno.h>
@@ -17,8 +16,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#define EVENTS_LOOKED_AT_MAX 16 /* of one coroutine, for the fd that it waits on */
 
 /* ---- counts ---------------------------------------------------------------------- */
 
@@ -230,19 +227,13 @@ uint64_t coro_age_ns(const struct coro *co, uint64_t now_ns)
     return (uint64_t)((uint32_t)(now_ns / CORO_AGE_UNIT_NS) - co->born) * CORO_AGE_UNIT_NS;
 }
 
-/* The fd that co waits on, if it is one of the first few that co converted itself; or -1. */
+/* The fd that co waits on, or -1. */
 static int waited_fd(const struct coro *co)
 {
-    unsigned looked_at = 0;
-    if (co->co.state_ != CORO_PARKED)
-        return -1;
-    for (const struct chain_node *node = co->events;
-         node != NULL && looked_at < EVENTS_LOOKED_AT_MAX; node = node->next, looked_at++) {
-        const struct _event *e = list_entry(node, const struct _event, belongs);
-        if (e->edge.reader == co || e->edge.writer == co)
-            return e->fd;
-    }
-    return -1;
+    const unsigned reason = co->co.reason_;
+    bool waits_on_fd = reason == CORO_WAITS_TO_READ || reason == CORO_WAITS_TO_WRITE ||
+                       reason == CORO_WAITS_TO_ACCEPT;
+    return co->co.state_ == CORO_PARKED && waits_on_fd ? co->fd : -1;
 }
 
 int eventer_aco_set_name(const char *name)

@@ -66,6 +66,7 @@ static int prepare_wait(struct coro *self, eventer_t e, struct coro **slot, uint
         coro_arm_timer(self, *deadline_ns);
     }
     *slot = self;
+    self->fd = e->fd;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "io_helpers.h"
 
 #include "coro/inspect_impl.h"
+#include "eventer/event.h"
 
 #define LIST_MAX 64
 
@@ -151,6 +152,18 @@ static void wait_to_read(void *closure)
     pair_close(&waiter->pair);
 }
 
+static void wait_to_read_what_another_converted(void *closure)
+{
+    struct waiter *waiter = closure;
+    char byte;
+    check_int(eventer_aco_set_name(waiter->name), 0);
+    waiter->pair = pair_open(SOCK_STREAM);
+    waiter->fd = eventer_get_fd((eventer_t)waiter->pair.e);
+    chain_remove(&((eventer_t)waiter->pair.e)->belongs); /* as it is for all but the converter */
+    check_int(eventer_aco_read(waiter->pair.e, &byte, 1, NULL), 1);
+    pair_close(&waiter->pair);
+}
+
 static void wait_to_write(void *closure)
 {
     static const char bytes[4096];
@@ -250,6 +263,10 @@ static void who_reads_writes_or_accepts_waits_on_its_fd(void **state)
 {
     struct errand errand;
     wait_with(&errand, "reader", wait_to_read, "to read");
+    assert_int_equal(write(waiter.pair.peer, "x", 1), 1);
+    finish_wait(&errand);
+
+    wait_with(&errand, "guest", wait_to_read_what_another_converted, "to read");
     assert_int_equal(write(waiter.pair.peer, "x", 1), 1);
     finish_wait(&errand);
 
