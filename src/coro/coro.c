@@ -164,7 +164,7 @@ static struct coro *take_owner(struct coro_home *home, struct coro *co)
 static __attribute__((noinline)) bool take_stack(struct coro_home *home, struct coro *co)
 {
     struct coro_stack *stack = coro_stack_of(co);
-    struct coro *owner = take_owner(home, co);
+    struct coro *owner = co->co.sp == NULL ? NULL : take_owner(home, co); /* a new one runs first */
     if (owner != NULL)
         run_owner(home, owner);
     if (stack->pins > 0) {
@@ -245,6 +245,16 @@ static struct coro_site *site_of(struct coro_home *home, const struct coro_start
     return site;
 }
 
+/*
+ * See that a new coroutine can run on stack at once: what it is given may be gone later.  Whoever
+ * stands there is moved away, except the one that runs now.  False: no memory for that.
+ */
+static bool make_room(struct coro_stack *stack)
+{
+    const aco_t *owner = stack->stack.owner;
+    return owner == NULL || owner == aco_gtls_co || aco_save_owner(&stack->stack) == 0;
+}
+
 static struct coro *make(struct coro_home *home, const struct coro_start *start)
 {
     struct coro_site *site = site_of(home, start);
@@ -261,7 +271,7 @@ static struct coro *make(struct coro_home *home, const struct coro_start *start)
     struct coro_stack *stack = stacks_choose(home, private_size);
     if (stack == NULL && start->private_size == 0)
         stack = stacks_choose(home, 0);
-    if (stack == NULL) {
+    if (stack == NULL || !make_room(stack)) {
         co->co.state_ = CORO_ENDED;
         slab_free(&home->slabs, co, sizeof(*co));
         return NULL;
