@@ -38,11 +38,13 @@ cross: ## test the coroutine core for aarch64, under qemu
 		--cross-file=$(abspath $(BUILD)-aarch64-root)/cross.ini
 	@tools/run-tests --only aco --only coro $(BUILD)-aarch64
 
-sanitize: ## run the tests under ASan and UBSan, then under TSan (clang)
+sanitize: ## run the tests under ASan and UBSan (clang, gcc), TSan (clang) and memcheck
 	@tools/setup build sanitize
 	@$(clang) tools/build $(BUILD)-asan -Dtests=enabled -Db_sanitize=address,undefined
 	@$(clang) tools/build $(BUILD)-tsan -Dtests=enabled -Db_sanitize=thread
-	@tools/run-tests $(BUILD)-asan $(BUILD)-tsan
+	@tools/build $(BUILD)-gcc-asan -Dtests=enabled -Db_sanitize=address,undefined
+	@tools/build $(BUILD)-memcheck -Dtests=enabled -Dvalgrind=true
+	@tools/run-tests $(BUILD)-asan $(BUILD)-tsan $(BUILD)-gcc-asan $(BUILD)-memcheck
 
 bench: ## measure beside the peers
 	@tools/setup build bench
@@ -69,5 +71,6 @@ map: ## write the list of exported names anew from the headers
 	@tools/symbols.py --update .
 
 clean: ## remove everything that was built
-	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-bench $(BUILD)-ucontext $(BUILD)-fpu \
+	@rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-gcc-asan $(BUILD)-memcheck $(BUILD)-bench \
+		$(BUILD)-ucontext $(BUILD)-fpu \
 		$(BUILD)-aarch64 $(BUILD)-aarch64-root

@@ -16,7 +16,7 @@ static struct pair shared;
 static void time_out(void *closure)
 {
     static char large[65536];
-    char byte;
+    char byte = 0;
     struct timeval timeouts[] = {{0, 5000}, {0, 0}, {-1, 0}, {0, 1}};
     struct pair pair = pair_open(SOCK_STREAM);
     while (write(((eventer_t)pair.e)->fd, large, sizeof(large)) > 0)
@@ -59,7 +59,7 @@ static void an_accept_has_a_time_out_too(void **state)
 static void use_default_timeouts(void *closure)
 {
     static char large[65536];
-    char byte;
+    char byte = 0;
     struct timeval soon = {0, 1000}, later = {3600, 0};
     struct pair pair = pair_open(SOCK_STREAM);
     while (write(((eventer_t)pair.e)->fd, large, sizeof(large)) > 0)
