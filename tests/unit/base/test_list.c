@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: rings and queues keep their order and their links through every mix of calls.
+ * Goal: rings, chains and queues keep their order and their links through every mix of calls.
  * Method: small cases by hand, then 100,000 pseudo-random calls beside an array as the model.
  */
 #include "harness.h"
+#include "random.h"
 
 #include "base/list.h"
 
@@ -16,15 +17,6 @@ struct item {
     struct ring node;
     struct queue_node link;
 };
-
-/* Return the next of a fixed sequence of pseudo-random numbers (xorshift, Marsaglia 2003). */
-static unsigned next_random(unsigned *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 17;
-    *seed ^= *seed << 5;
-    return *seed;
-}
 
 static void list_entry_finds_the_object(void **state)
 {
@@ -73,12 +65,12 @@ static void any_mix_of_ring_calls_matches_the_model(void **state)
     struct ring nodes[ITEM_COUNT];
     struct ring *model[ITEM_COUNT];
     size_t count = 0;
-    unsigned seed = 2463534242u;
+    uint32_t seed = 2463534242u;
 
     memset(nodes, 0, sizeof(nodes));
     ring_init(&head);
     for (unsigned step = 0; step < 100000; step++) {
-        struct ring *node = &nodes[next_random(&seed) % ITEM_COUNT];
+        struct ring *node = &nodes[random_next(&seed) % ITEM_COUNT];
         if (!ring_is_linked(node)) {
             ring_add_tail(&head, node);
             model[count++] = node;
@@ -98,6 +90,53 @@ static void any_mix_of_ring_calls_matches_the_model(void **state)
         }
         assert_ptr_equal(walk->next, &head);
         assert_ptr_equal(head.prev, walk);
+    }
+}
+
+static void a_node_on_no_chain_may_be_removed(void **state)
+{
+    struct chain_node *head = NULL;
+    struct chain_node node = {NULL, NULL};
+    chain_remove(&node);
+    chain_add(&head, &node);
+    assert_ptr_equal(head, &node);
+    chain_remove(&node);
+    assert_null(head);
+    chain_remove(&node);
+    assert_null(node.link);
+    chain_add(&head, &node); /* and it may be on one again */
+    assert_ptr_equal(head, &node);
+}
+
+static void any_mix_of_chain_calls_matches_the_model(void **state)
+{
+    struct chain_node *head = NULL;
+    struct chain_node nodes[ITEM_COUNT];
+    struct chain_node *model[ITEM_COUNT]; /* the oldest first, the last one at the head */
+    size_t count = 0;
+    uint32_t seed = 362436069U;
+
+    memset(nodes, 0, sizeof(nodes));
+    for (unsigned step = 0; step < 100000; step++) {
+        struct chain_node *node = &nodes[random_next(&seed) % ITEM_COUNT];
+        if (node->link == NULL) {
+            chain_add(&head, node);
+            model[count++] = node;
+        } else {
+            size_t at = 0;
+            while (model[at] != node)
+                at++;
+            chain_remove(node);
+            count--;
+            memmove(&model[at], &model[at + 1], (count - at) * sizeof(model[0]));
+        }
+        struct chain_node **link = &head;
+        for (size_t i = count; i > 0; i--) {
+            assert_ptr_equal(*link, model[i - 1]);
+            assert_ptr_equal((*link)->link, link);
+            link = &(*link)->next;
+        }
+        assert_null(*link);
     }
 }
 
@@ -155,6 +194,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_ring_is_walked_both_ways_in_order),
     cmocka_unit_test(a_node_on_no_ring_may_be_removed),
     cmocka_unit_test(any_mix_of_ring_calls_matches_the_model),
+    cmocka_unit_test(a_node_on_no_chain_may_be_removed),
+    cmocka_unit_test(any_mix_of_chain_calls_matches_the_model),
     cmocka_unit_test(an_empty_queue_gives_nothing),
     cmocka_unit_test(a_queue_gives_the_oldest_first),
     cmocka_unit_test(appending_moves_all_and_empties_the_source),
