@@ -483,9 +483,10 @@ eventer_aco_foreach(int (*cb)(const eventer_aco_info_t *info, void *closure), vo
 
 /*
  * Give at addresses[0..max) where co goes on, then where its caller does, and so on to its
- * function; NULL: the running coroutine, from the call of this on.  Frames are found by their
- * frame pointers: of code compiled without them (-fno-omit-frame-pointer) some may be missing.
- * Returns how many, at most max; or -1 with EINVAL.  The thread of co's loop.
+ * function; NULL: the running coroutine, from the call of this on.  On x86-64 frames are found by
+ * the unwind tables of the code, elsewhere by frame pointers: of code that is compiled without
+ * them, some may be missing there.  Returns how many, at most max; or -1 with EINVAL.  The thread
+ * of co's loop.  Cost: about 10 us.
  */
 API_EXPORT(int) eventer_aco_backtrace(eventer_aco_id_t co, void **addresses, int max);
 

@@ -3,7 +3,7 @@
  * dump.c - all coroutines with their stacks, in the log.
  *
  * In its own thread each loop sorts its coroutines into groups of those that do the same at the
- * same place; that is all it stands still for: 0.13 s a million of them.  Names of addresses are
+ * same place; that is all it stands still for: 0.12 s a million of them.  Names of addresses are
  * looked up, and lines written, in the thread that asked.
  */
 #include "coro/inspect_impl.h"
@@ -31,8 +31,13 @@ struct group {
     uint64_t age_max_ns;
     unsigned name_count; /* of names; more than DUMP_NAMES_MAX: there are others */
     char names[DUMP_NAMES_MAX][ACO_NAME_MAX + 1];
-    int frame_count;
-    void *frames[]; /* innermost first */
+    uint32_t live_bytes;
+    unsigned frame_count;
+    struct place { /* a frame, innermost first */
+        void *address;
+        uint32_t at;    /* byte of the live ones at which it was saved */
+        uintptr_t word; /* and as what: it may be signed */
+    } frames[];
 };
 
 struct dump {
@@ -40,10 +45,12 @@ struct dump {
     struct group *groups[DUMP_GROUPS_MAX]; /* owned: count of them */
     size_t count;
     uint16_t buckets[DUMP_BUCKETS]; /* index + 1 of a group; 0: none */
+    bool is_full;                   /* there was no room for one more */
     uint64_t coroutines, ungrouped;
     uint64_t now_ns;
-    struct code_map code;
-    void *frames[DUMP_FRAMES_MAX]; /* of the coroutine that is looked at */
+    struct object_map objects;
+    struct frames walk;                   /* over the coroutine that is looked at */
+    struct place frames[DUMP_FRAMES_MAX]; /* of it */
 };
 
 static_assert(DUMP_GROUPS_MAX < UINT16_MAX && DUMP_BUCKETS > DUMP_GROUPS_MAX, "it is never full");
@@ -55,27 +62,45 @@ static uint64_t mix(uint64_t hash, const void *p)
     return (hash ^ (uintptr_t)p) * UINT64_C(0x9E3779B97F4A7C15); /* Knuth, multiplicative hashing */
 }
 
-static bool is_alike(const struct group *group, const struct group *wanted, void *const *frames)
+/* True if the two do the same, as far as that can be said without their frames. */
+static bool is_alike(const struct group *group, const struct group *other)
 {
-    return group->hash == wanted->hash && group->key == wanted->key &&
-           group->state == wanted->state && group->wait == wanted->wait &&
-           group->frame_count == wanted->frame_count &&
-           memcmp(group->frames, frames, (size_t)wanted->frame_count * sizeof(*frames)) == 0;
+    return group->key == other->key && group->state == other->state && group->wait == other->wait;
 }
 
-/* The group that is like wanted, with these frames, made if need be; NULL: no room or memory. */
-static struct group *group_of(struct dump *dump, const struct group *wanted, void *const *frames)
+/* True if co, which is parked, has the return addresses of the group at the same bytes. */
+static bool stands_like(const struct coro *co, const struct group *group)
 {
-    size_t bucket = wanted->hash >> 32 & (DUMP_BUCKETS - 1);
-    while (dump->buckets[bucket] != 0) {
-        struct group *group = dump->groups[dump->buckets[bucket] - 1];
-        if (is_alike(group, wanted, frames))
+    for (unsigned i = 0; i < group->frame_count; i++)
+        if (frames_word(coro_bytes(co) + group->frames[i].at) != group->frames[i].word)
+            return false;
+    return true;
+}
+
+/*
+ * The group of co, which is parked, or NULL.  To find the frames of one takes microseconds, and
+ * there may be a million; but most stand where another does.  So it is enough that co is like
+ * wanted, has as many live bytes as another, and the same return addresses among them.
+ */
+static struct group *find_group(const struct dump *dump, const struct group *wanted,
+                                const struct coro *co, size_t *bucket)
+{
+    *bucket = wanted->hash >> 32 & (DUMP_BUCKETS - 1);
+    while (dump->buckets[*bucket] != 0) {
+        struct group *group = dump->groups[dump->buckets[*bucket] - 1];
+        if (group->hash == wanted->hash && is_alike(group, wanted) &&
+            group->live_bytes == wanted->live_bytes && stands_like(co, group))
             return group;
-        bucket = (bucket + 1) & (DUMP_BUCKETS - 1);
+        *bucket = (*bucket + 1) & (DUMP_BUCKETS - 1);
     }
-    if (dump->count == DUMP_GROUPS_MAX)
-        return NULL;
-    const size_t size = (size_t)wanted->frame_count * sizeof(*frames);
+    return NULL;
+}
+
+/* A new group like wanted with these frames, for which there is room; NULL: no memory. */
+static struct group *add_group(struct dump *dump, const struct group *wanted, size_t bucket,
+                               const struct place *frames)
+{
+    const size_t size = wanted->frame_count * sizeof(*frames);
     struct group *group = alloc_bytes(sizeof(*group) + size);
     if (group == NULL)
         return NULL;
@@ -98,12 +123,47 @@ static void add_name(struct group *group, const char *name)
     group->name_count++;
 }
 
-/* The frames of co, as the loop has come to stand: at most DUMP_FRAMES_MAX. */
-static int take_frames(struct dump *dump, struct coro *co)
+/* The frames of co, which is parked: at most DUMP_FRAMES_MAX. */
+static unsigned take_frames(struct dump *dump, const struct coro *co)
 {
-    if (co->co.state_ == CORO_RUNNING) /* it is what asks */
-        return eventer_aco_backtrace(NULL, dump->frames, DUMP_FRAMES_MAX);
-    return coro_backtrace(co, &dump->code, dump->frames, DUMP_FRAMES_MAX);
+    struct frame frame;
+    unsigned count = 0;
+    frames_of(&dump->walk, &dump->objects, co);
+    while (count < DUMP_FRAMES_MAX && frames_next(&dump->walk, &frame)) {
+        struct place *place = &dump->frames[count++];
+        const bool is_saved = frame.at >= dump->walk.low && frame.at < dump->walk.high;
+        place->address = frame.address;
+        place->at = is_saved ? (uint32_t)(frame.at - dump->walk.low) : 0;
+        place->word = frames_word(coro_bytes(co) + place->at);
+    }
+    return count;
+}
+
+/* The frames of the one that runs, and asks. */
+static unsigned take_own_frames(struct dump *dump)
+{
+    void *addresses[DUMP_FRAMES_MAX];
+    int count = eventer_aco_backtrace(NULL, addresses, DUMP_FRAMES_MAX);
+    for (int i = 0; i < count; i++)
+        dump->frames[i] = (struct place){.address = addresses[i]};
+    return count > 0 ? (unsigned)count : 0;
+}
+
+static struct group *group_of(struct dump *dump, struct group *wanted, struct coro *co)
+{
+    const bool is_parked = co->co.state_ != CORO_RUNNING;
+    size_t bucket;
+    wanted->hash = mix(mix(mix(0, wanted->key), wanted->state), wanted->wait);
+    if (is_parked && wanted->live_bytes > 0)
+        wanted->hash = mix(wanted->hash + wanted->live_bytes, (void *)frames_word(coro_bytes(co)));
+    struct group *group = find_group(dump, wanted, co, &bucket);
+    if (group != NULL)
+        return group;
+    dump->is_full |= dump->count == DUMP_GROUPS_MAX;
+    if (dump->is_full)
+        return NULL;
+    wanted->frame_count = is_parked ? take_frames(dump, co) : take_own_frames(dump);
+    return add_group(dump, wanted, bucket, dump->frames);
 }
 
 static int add_coroutine(struct coro *co, void *closure)
@@ -115,19 +175,18 @@ static int add_coroutine(struct coro *co, void *closure)
         .where = co->site->where,
         .state = coro_state_text(co),
         .wait = coro_wait_text(co),
-        .frame_count = take_frames(dump, co),
+        .live_bytes = (uint32_t)coro_live_bytes(co),
     };
-    wanted.hash = mix(mix(mix(0, wanted.key), wanted.state), wanted.wait);
-    for (int i = 0; i < wanted.frame_count; i++)
-        wanted.hash = mix(wanted.hash, dump->frames[i]);
     dump->coroutines++;
-    struct group *group = group_of(dump, &wanted, dump->frames);
+    stacks_unprotect(coro_stack_of(co));
+    struct group *group = group_of(dump, &wanted, co);
+    stacks_protect(coro_stack_of(co));
     if (group == NULL) {
         dump->ungrouped++;
         return 0;
     }
     group->count++;
-    group->stack_bytes += coro_live_bytes(co);
+    group->stack_bytes += wanted.live_bytes;
     group->saved_bytes += co->co.save_stack.sz;
     group->age_max_ns = MAX(group->age_max_ns, coro_age_ns(co, dump->now_ns));
     if (name != NULL)
@@ -141,6 +200,49 @@ static bool group_home(struct coro_home *home, void *closure)
     dump->now_ns = clock_mono_ns();
     coro_each(home, add_coroutine, dump);
     return true;
+}
+
+/* ---- those that differ in nothing that is shown ---------------------------------- */
+
+static bool has_frames_of(const struct group *group, const struct group *other)
+{
+    if (group->frame_count != other->frame_count)
+        return false;
+    for (unsigned i = 0; i < group->frame_count; i++)
+        if (group->frames[i].address != other->frames[i].address)
+            return false;
+    return true;
+}
+
+static void add_to_group(struct group *group, const struct group *other)
+{
+    group->count += other->count;
+    group->stack_bytes += other->stack_bytes;
+    group->saved_bytes += other->saved_bytes;
+    group->age_max_ns = MAX(group->age_max_ns, other->age_max_ns);
+    for (unsigned i = 0; i < MIN(other->name_count, DUMP_NAMES_MAX); i++)
+        add_name(group, other->names[i]);
+    group->name_count = MAX(group->name_count, other->name_count);
+}
+
+/* Frames of one place may have different sizes; then there are several groups of it. */
+static void unite_groups(struct dump *dump)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < dump->count; i++) {
+        struct group *group = dump->groups[i];
+        size_t at = 0;
+        while (at < kept &&
+               !(is_alike(dump->groups[at], group) && has_frames_of(dump->groups[at], group)))
+            at++;
+        if (at == kept) {
+            dump->groups[kept++] = group;
+            continue;
+        }
+        add_to_group(dump->groups[at], group);
+        alloc_free(group);
+    }
+    dump->count = kept;
 }
 
 /* ---- saying it ------------------------------------------------------------------- */
@@ -179,8 +281,8 @@ static void say_group(mtev_log_stream_t ls, const struct group *group)
           group->count, eventer_name_for_callback((eventer_func_t)(uintptr_t)group->key),
           group->where == NULL ? "start not known" : group->where, names, group->state, group->wait,
           group->age_max_ns / CLOCK_NS_PER_S, group->stack_bytes, group->saved_bytes);
-    for (int i = 0; i < group->frame_count; i++)
-        say_frame(ls, group->frames[i]);
+    for (unsigned i = 0; i < group->frame_count; i++)
+        say_frame(ls, group->frames[i].address);
     if (group->frame_count == DUMP_FRAMES_MAX)
         mtevL(ls, "    and perhaps more: %d frames are shown\n", DUMP_FRAMES_MAX);
 }
@@ -196,6 +298,7 @@ static int compare(const void *a, const void *b)
 
 static void say_all(struct dump *dump)
 {
+    unite_groups(dump);
     qsort(dump->groups, dump->count, sizeof(dump->groups[0]), compare);
     mtevL(dump->ls, "%" PRIu64 " coroutines, at %zu different places\n", dump->coroutines,
           dump->count);
@@ -203,7 +306,7 @@ static void say_all(struct dump *dump)
         say_group(dump->ls, dump->groups[i]);
     if (dump->ungrouped > 0)
         mtevL(dump->ls, "%" PRIu64 " more, elsewhere: %s\n", dump->ungrouped,
-              dump->count == DUMP_GROUPS_MAX ? "no more places are told apart" : "out of memory");
+              dump->is_full ? "no more places are told apart" : "out of memory");
 }
 
 void coro_dump(mtev_log_stream_t ls, uint64_t wait_ns)

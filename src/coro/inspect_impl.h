@@ -10,6 +10,11 @@
 
 #include <mtev_log.h>
 
+#include <ucontext.h>
+#ifdef __x86_64__
+#include <libunwind.h>
+#endif
+
 /* ---- inspect.c ------------------------------------------------------------------- */
 
 #define WALK_WAIT_NS (5 * CLOCK_NS_PER_S) /* how long the public calls wait for a busy loop */
@@ -48,46 +53,85 @@ uint64_t coro_age_ns(const struct coro *co, uint64_t now_ns);
 extern mtev_log_stream_t coro_resume_log;
 void coro_log_resume(struct coro *co) __attribute__((cold));
 
-/* ---- backtrace.c ----------------------------------------------------------------- */
+/* ---- frames.c -------------------------------------------------------------------- */
 
-/* Where a walk over frames, innermost first, has got to.  No state is kept elsewhere. */
-struct frames {
-    const char *bytes; /* what belongs at low */
-    uintptr_t low;     /* stack addresses that have not been passed yet: [low, high) */
-    uintptr_t high;
-    void *address;     /* where the next frame goes on; NULL: there is none */
-    uintptr_t pointer; /* the next frame's pointer */
+#define OBJECT_SPAN_COUNT 16
+
+enum object_use {
+    OBJECT_NONE = 0, /* it is in no loaded object, or may be written to */
+    OBJECT_CONSTANTS,
+    OBJECT_CODE,
 };
 
-/* Begin with the frames of co, which does not run and whose stack may be read. */
-void frames_of(struct frames *frames, const struct coro *co);
-
-/* Begin with a frame that goes on at address, on a stack that is in place up to high. */
-void frames_from(struct frames *frames, void *address, uintptr_t pointer, uintptr_t low,
-                 uintptr_t high);
-
-/*
- * Give in *out where the next frame goes on.  False: there are no more.  Reads nothing outside
- * [low, high); ends at a frame pointer that does not lead upward in it.  Async-signal-safe.
- */
-bool frames_next(struct frames *frames, void **out);
-
-#define CODE_SPAN_COUNT 8
-
-/* Where code lies and where it does not, as far as somebody asked.  Zeroed: nothing is known. */
-struct code_map {
-    struct code_span {
+/* What lies where, as far as somebody asked.  Zeroed: nothing is known. */
+struct object_map {
+    struct object_span {
         uintptr_t begin, end;
-        bool is_code;
-    } spans[CODE_SPAN_COUNT];
+        enum object_use use;
+    } spans[OBJECT_SPAN_COUNT];
     unsigned next; /* to be replaced */
 };
 
+/* Return what lies at address.  Async-signal-safe, but for the dynamic linker's own lock. */
+enum object_use object_at(struct object_map *map, uintptr_t address);
+
+/* Where a walk over frames, innermost first, has got to.  It must not be moved. */
+struct frames {
+    struct object_map *map; /* borrowed */
+    const char *bytes;      /* what belongs at low */
+    uintptr_t low, high;    /* stack addresses that may be read: [low, high) */
+    struct frames_registers {
+        uintptr_t pc, sp, frame_pointer;
+    } registers; /* of the innermost */
+    struct frame {
+        void *address; /* where it goes on */
+        uintptr_t at;  /* the stack address at which that was saved; 0: not known */
+    } next;
+    bool is_at_end; /* there is no next one */
+#ifdef __x86_64__
+    unw_cursor_t cursor;
+#else
+    uintptr_t passed;  /* the chain goes on above this */
+    uintptr_t pointer; /* to the next of it */
+#endif
+};
+
+/* The bytes of co that are live; it does not run.  Readable as its stack is. */
+static inline const char *coro_bytes(const struct coro *co)
+{
+    const bool is_in_place = co->co.share_stack->owner == &co->co;
+    return is_in_place ? co->co.sp : co->co.save_stack.ptr;
+}
+
+/* Return the word at p, which need not be aligned; a sanitizer is not asked. */
+uintptr_t frames_word(const void *p);
+
+/* Once before all others; without memory there will be no frames. */
+void frames_init(void);
+
+/* Begin with the frames of co, which does not run and whose stack may be read. */
+void frames_of(struct frames *frames, struct object_map *map, const struct coro *co);
+
+/* Begin where context was taken or interrupted, on a stack that is in place up to high. */
+void frames_from(struct frames *frames, struct object_map *map, const ucontext_t *context,
+                 uintptr_t low, uintptr_t high);
+
+/* The stack pointer in context; 0: not known on this processor. */
+uintptr_t frames_sp(const ucontext_t *context);
+
 /*
- * Give at addresses[0..max) where co and its callers go on; returns how many.  What does not lie in
- * code ends it.  co does not run.
+ * Give the next frame in *out.  False: there are no more; one that leads anywhere but upward in
+ * [low, high) and into code is the last.  Async-signal-safe, but for the dynamic linker's own lock.
+ * Cost: some microseconds.
  */
-int coro_backtrace(struct coro *co, struct code_map *map, void **addresses, int max);
+bool frames_next(struct frames *frames, struct frame *out);
+
+/* Read the word at a stack address, or in what is read-only of an object; false: it is neither. */
+bool frames_read(struct frames *frames, uintptr_t address, uintptr_t *value);
+
+/* For frames.c alone: begin with the registers; then go to the caller's frame, false: none. */
+bool frames_begin(struct frames *frames);
+bool frames_step(struct frames *frames, struct frame *out);
 
 /* ---- dump.c ---------------------------------------------------------------------- */
 

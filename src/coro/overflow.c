@@ -20,8 +20,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <ucontext.h>
 #include <unistd.h>
+
+/* Nothing here runs on the stack of a coroutine. */
+#pragma GCC diagnostic ignored "-Wframe-larger-than="
 
 #define SIGNAL_STACK_SIZE  ((size_t)64 * 1024)
 #define INNER_FRAMES_MAX   32 /* frames that are shown: this many at the inner end */
@@ -71,38 +73,29 @@ static void say_address(struct say *say, uintptr_t address)
 
 struct place { /* of the fault */
     uintptr_t fault;
-    uintptr_t pc, sp, frame_pointer;
+    const ucontext_t *context;
+    struct object_map objects;
+    struct frames walk; /* over the frames that led there */
 };
 
-static void read_place(struct place *place, const siginfo_t *info, const ucontext_t *context)
+/* Begin with the frames of the place, which lie in [low, high). */
+static void begin_frames(struct place *place, uintptr_t low, uintptr_t high)
 {
-    place->fault = (uintptr_t)info->si_addr;
-#if defined(__x86_64__)
-    place->pc = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-    place->sp = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
-    place->frame_pointer = (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
-#elif defined(__aarch64__)
-    place->pc = context->uc_mcontext.pc;
-    place->sp = context->uc_mcontext.sp;
-    place->frame_pointer = context->uc_mcontext.regs[29];
-#else
-    place->pc = place->sp = place->frame_pointer = 0;
-#endif
+    frames_from(&place->walk, &place->objects, place->context, low, high);
 }
 
-/* Say the frames of the place, as far as they lie in [low, high): the first and the last ones. */
-static void say_backtrace(const struct place *place, uintptr_t low, uintptr_t high)
+/* Say them: the first and the last ones. */
+static void say_backtrace(struct place *place, uintptr_t low, uintptr_t high)
 {
-    struct frames frames, again;
     uint64_t count = 0, i = 0;
-    void *address;
-    frames_from(&frames, (void *)place->pc, place->frame_pointer, low, high);
-    again = frames;
-    while (frames_next(&frames, &address))
+    struct frame frame;
+    begin_frames(place, low, high);
+    while (frames_next(&place->walk, &frame))
         count++;
-    for (; frames_next(&again, &address); i++) {
+    begin_frames(place, low, high);
+    for (; frames_next(&place->walk, &frame); i++) {
         if (i < INNER_FRAMES_MAX || i + OUTER_FRAMES_MAX >= count)
-            backtrace_symbols_fd(&address, 1, STDERR_FILENO);
+            backtrace_symbols_fd(&frame.address, 1, STDERR_FILENO);
         if (i == INNER_FRAMES_MAX && count > INNER_FRAMES_MAX + OUTER_FRAMES_MAX) {
             struct say say = {0};
             say_text(&say, "... ");
@@ -135,7 +128,7 @@ static void say_coroutine(struct say *say, const struct coro *co)
     backtrace_symbols_fd(&function, 1, STDERR_FILENO);
 }
 
-static void say_overflow(const struct coro *co, const struct place *place)
+static void say_overflow(const struct coro *co, struct place *place)
 {
     const aco_share_stack_t *stack = co->co.share_stack;
     struct say say = {0};
@@ -146,14 +139,15 @@ static void say_overflow(const struct coro *co, const struct place *place)
     say_text(&say, "its stack has ");
     say_number(&say, stack->sz, 10);
     say_text(&say, " bytes, it is ");
-    say_number(&say, (uintptr_t)stack->top - place->sp, 10);
+    say_number(&say, (uintptr_t)stack->top - frames_sp(place->context), 10);
     say_text(&say, " bytes deep now, and was at most ");
     say_number(&say, co->co.save_stack.max_cpsz, 10);
     say_text(&say, " when it waited; it last waited for: ");
     say_text(&say, coro_reason_text(co->co.reason_));
     say_text(&say, "\nits backtrace:\n");
     say_end(&say);
-    say_backtrace(place, MAX(place->sp, (uintptr_t)stack->base), (uintptr_t)stack->top);
+    say_backtrace(place, MAX(frames_sp(place->context), (uintptr_t)stack->base),
+                  (uintptr_t)stack->top);
 }
 
 #ifdef ACO_DEBUG_STACKS
@@ -181,7 +175,7 @@ static void search_loop(struct loop *loop, void *closure)
         coro_each(loop->coro, is_on_stack_of, search);
 }
 
-static void say_stray(const struct coro *owner, const struct coro *self, const struct place *place)
+static void say_stray(const struct coro *owner, const struct coro *self, struct place *place)
 {
     struct say say = {0};
     say_text(&say, "eventer: stray pointer ");
@@ -205,13 +199,13 @@ static void say_stray(const struct coro *owner, const struct coro *self, const s
     }
     say_text(&say, "who touched it:\n");
     say_end(&say);
-    say_backtrace(place, place->sp,
-                  self != NULL ? (uintptr_t)self->co.share_stack->top
-                               : place->sp + THREAD_STACK_SHOWN);
+    const uintptr_t sp = frames_sp(place->context);
+    say_backtrace(place, sp,
+                  self != NULL ? (uintptr_t)self->co.share_stack->top : sp + THREAD_STACK_SHOWN);
 }
 
 /* The other threads run on meanwhile, but the one whose coroutine this is has it parked. */
-static void explain_stray(const struct coro *self, const struct place *place)
+static void explain_stray(const struct coro *self, struct place *place)
 {
     struct search search = {.address = place->fault};
     pool_each_loop(search_loop, &search);
@@ -233,8 +227,7 @@ static bool is_in_guard(const aco_share_stack_t *stack, uintptr_t address)
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     const struct coro *self = coro_self();
-    struct place place;
-    read_place(&place, info, context);
+    struct place place = {.fault = (uintptr_t)info->si_addr, .context = context};
     if (self != NULL && is_in_guard(self->co.share_stack, place.fault))
         say_overflow(self, &place);
     else
@@ -262,6 +255,7 @@ void overflow_watch(struct coro_home *home)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     stack_t before;
     pthread_once(&once, install);
+    frames_init();
     if (sigaltstack(NULL, &before) != 0 || !(before.ss_flags & SS_DISABLE))
         return; /* a sanitizer's, which is as good */
     home->signal_stack = alloc_bytes(SIGNAL_STACK_SIZE);

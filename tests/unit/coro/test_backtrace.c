@@ -7,6 +7,8 @@
  */
 #include "clean.h"
 #include "in_coroutine.h"
+#include "random.h"
+#include "tools.h"
 
 #include "coro/inspect_impl.h"
 
@@ -25,9 +27,11 @@
 
 /* Where a coroutine that sleeps goes on. */
 #if defined(ACO_SWITCH_UCONTEXT)
-#define GOES_ON_IN aco_swap_ /* to which eventer_aco_sleep() may jump */
+#define GOES_ON_IN        aco_swap_ /* to which eventer_aco_sleep() may jump */
+#define GOES_ON_IN_SWITCH 1
 #else
-#define GOES_ON_IN eventer_aco_sleep
+#define GOES_ON_IN        eventer_aco_sleep
+#define GOES_ON_IN_SWITCH 0
 #endif
 
 static struct {
@@ -200,21 +204,53 @@ static struct fenced fence(void)
     return fenced;
 }
 
-static int walk(struct frames frames)
+/* What frames_of() looks at: words that belong at low, and whether they lie there. */
+struct fake {
+    struct coro_stack stack;
+    struct coro co;
+};
+
+static void fake_init(struct fake *fake, uintptr_t *words, size_t count, uintptr_t low)
 {
-    void *address;
+    memset(fake, 0, sizeof(*fake));
+    fake->stack.stack.top = (char *)low + count * sizeof(*words); /* NOLINT: an address */
+    fake->co.co.share_stack = &fake->stack.stack;
+    fake->co.co.sp = (void *)low;
+    fake->co.co.save_stack.ptr = words;
+    if ((uintptr_t)words == low)
+        fake->stack.stack.owner = &fake->co.co;
+}
+
+static int walk(const struct coro *co, void **addresses, int max)
+{
+    struct object_map map = {.next = 0};
+    struct frames frames;
+    struct frame frame;
     int count = 0;
-    while (frames_next(&frames, &address))
+    frames_of(&frames, &map, co);
+    while (frames_next(&frames, &frame)) {
+        if (count < max)
+            addresses[count] = frame.address;
         count++;
+    }
     return count;
 }
 
-/* Random words, of which many are addresses in the frames: the walk ends, and stays inside. */
+/* Some byte of some code: not always the first one of an instruction. */
+static uintptr_t random_code(uint32_t *seed)
+{
+    static void (*const functions[])(void) = {call_all, let_it_end, eventer_loop};
+    return (uintptr_t)functions[random_below(seed, 3)] + random_below(seed, 200);
+}
+
+/* Random words, of which many are addresses in the frames or of code: the walk ends, inside. */
 static void frames_of_random_words_are_walked_to_an_end(void **state)
 {
     struct fenced fenced = fence();
-    uint64_t random = 88172645463325252;
-    for (int round = 0; round < 20000; round++) {
+    struct fake fake;
+    uint32_t seed = random_seed();
+    int longest = 0;
+    for (int round = 0; round < 20000 / TOOLS_SLOWNESS; round++) {
         size_t count = (size_t)round % WORDS;
         bool is_at_the_end = round % 2 == 0;
         uintptr_t *words = (uintptr_t *)(void *)(fenced.mapping + fenced.page);
@@ -222,80 +258,91 @@ static void frames_of_random_words_are_walked_to_an_end(void **state)
             words += fenced.page / sizeof(*words) - count;
         uintptr_t low = (uintptr_t)words + (round % 3 == 0 ? 0 : 0x10000); /* moved, or in place */
         for (size_t i = 0; i < count; i++) {
-            random ^= random << 13; /* Marsaglia, Xorshift RNGs, 2003 */
-            random ^= random >> 7;
-            random ^= random << 17;
-            words[i] = random % 4 == 0 ? random : low + random % (WORDS + 4) * 8 - random % 3;
+            uint32_t choice = random_below(&seed, 4);
+            if (choice == 0)
+                words[i] = (uintptr_t)random_next(&seed) << random_below(&seed, 32);
+            else if (choice == 1)
+                words[i] = low + random_below(&seed, WORDS + 4) * 8 - (random_below(&seed, 8) == 0);
+            else
+                words[i] = random_code(&seed);
         }
-        struct frames frames = {.bytes = (const char *)words,
-                                .low = low,
-                                .high = low + count * sizeof(*words),
-                                .address = words,
-                                .pointer = low + random % (WORDS * 8)};
-        assert_true(walk(frames) <= (int)count / 2 + 1);
+        fake_init(&fake, words, count, low);
+        int found = walk(&fake.co, NULL, 0);
+        assert_true(found <= (int)count + 1); /* each is further up */
+        longest = MAX(longest, found);
     }
+    assert_true(longest >= 2);
     munmap(fenced.mapping, 3 * fenced.page);
-}
-
-static void a_chain_may_not_lead_down_or_in_a_circle(void **state)
-{
-    uintptr_t words[8] = {0};
-    const uintptr_t low = (uintptr_t)words, high = (uintptr_t)(words + 8);
-    struct frames frames;
-    for (size_t i = 0; i < 8; i += 2) {
-        words[i] = (uintptr_t)&words[i + 2];
-        words[i + 1] = i + 1;
-    }
-    words[6] = 0;
-    frames_from(&frames, words, low, low, high);
-    assert_int_equal(walk(frames), 5);
-    words[4] = (uintptr_t)&words[4];
-    frames_from(&frames, words, low, low, high);
-    assert_int_equal(walk(frames), 4);
-    words[4] = (uintptr_t)&words[2];
-    frames_from(&frames, words, low, low, high);
-    assert_int_equal(walk(frames), 4);
-    words[4] = (uintptr_t)&words[7]; /* half a frame */
-    frames_from(&frames, words, low, low, high);
-    assert_int_equal(walk(frames), 4);
-    words[3] = 0; /* nowhere to go on */
-    frames_from(&frames, words, low, low, high);
-    assert_int_equal(walk(frames), 2);
 }
 
 static void a_coroutine_that_never_ran_has_no_frames(void **state)
 {
-    struct coro_stack stack = {.stack = {.top = (char *)&stack}};
-    struct coro co = {.co = {.share_stack = &stack.stack}};
-    struct code_map map = {.next = 0};
-    void *address;
-    assert_int_equal(coro_backtrace(&co, &map, &address, 1), 0);
+    struct fake fake;
+    fake_init(&fake, NULL, 0, (uintptr_t)&fake);
+    fake.co.co.sp = NULL;
+    assert_int_equal(walk(&fake.co, NULL, 0), 0);
 }
 
-/* Frames that lead to addresses of data: code without frame pointers leaves such. */
 static void what_is_no_code_ends_a_backtrace(void **state)
 {
-    uintptr_t words[6] = {(uintptr_t)what_is_no_code_ends_a_backtrace, 0};
-    struct coro_stack stack = {.stack = {.top = (char *)(words + 6)}};
-    struct coro co = {.co = {.share_stack = &stack.stack, .sp = words}};
-    struct code_map map = {.next = 0};
-    void *addresses[4];
-    stack.stack.owner = &co.co;
-    words[1] = (uintptr_t)&words[2];
-    words[2] = (uintptr_t)&words[4];
-    words[3] = (uintptr_t)eventer_aco_backtrace;
-    words[5] = (uintptr_t)words; /* the stack */
-    assert_int_equal(coro_backtrace(&co, &map, addresses, 4), 2);
-    assert_ptr_equal(addresses[1], eventer_aco_backtrace);
-    words[3] = (uintptr_t)&seen;
-    assert_int_equal(coro_backtrace(&co, &map, addresses, 4), 1);
-    words[0] = 8; /* nor here: found once, remembered then */
-    assert_int_equal(coro_backtrace(&co, &map, addresses, 4), 0);
-    assert_int_equal(coro_backtrace(&co, &map, addresses, 4), 0);
-    for (uintptr_t at = 0; at < 3 * CODE_SPAN_COUNT; at++) { /* more than is remembered */
-        words[0] = at << 40;
-        assert_int_equal(coro_backtrace(&co, &map, addresses, 4), 0);
+    uintptr_t words[64] = {0};
+    struct fake fake;
+    fake_init(&fake, words, 64, (uintptr_t)words);
+    const uintptr_t addresses[] = {0, 8, (uintptr_t)words, (uintptr_t)&seen, UINTPTR_MAX};
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        words[0] = addresses[i];
+        assert_int_equal(walk(&fake.co, NULL, 0), 0);
     }
+    for (uintptr_t at = 0; at < 3 * OBJECT_SPAN_COUNT; at++) { /* more than is remembered */
+        words[0] = at << 40;
+        assert_int_equal(walk(&fake.co, NULL, 0), 0);
+    }
+    words[0] = (uintptr_t)what_is_no_code_ends_a_backtrace; /* at its start: words[2] returns */
+    words[2] = (uintptr_t)&seen;
+    assert_int_equal(walk(&fake.co, NULL, 0), 1);
+}
+
+/* ---- a switch that is inlined ---- */
+
+static __attribute__((noinline)) int yield_inline(int n)
+{
+    seen.noted[0] = __builtin_return_address(0);
+    aco_yield();
+    return n + 1;
+}
+
+static __attribute__((noinline)) int call_it(int n)
+{
+    volatile char bytes[40] = {0};
+    seen.noted[1] = __builtin_return_address(0);
+    return yield_inline(n) + bytes[39];
+}
+
+static void call_and_end(void)
+{
+    (void)call_it(1);
+    aco_exit();
+}
+
+/* The compiler may have put locals below the stack pointer of the function that switches. */
+static void a_switch_in_code_with_a_red_zone_is_walked(void **state)
+{
+    void *addresses[4];
+    aco_thread_init(NULL);
+    aco_t *main_co = aco_create(NULL, NULL, 0, NULL, NULL);
+    aco_share_stack_t *stack = aco_share_stack_new(0);
+    aco_t *co = aco_create(main_co, stack, 0, call_and_end, NULL);
+    aco_resume(co);
+    int count = walk((const struct coro *)(const void *)co, addresses, 4);
+    assert_in_range(count, 3, 3 + ENTRY_FRAMES_MAX + GOES_ON_IN_SWITCH);
+    void **from = addresses + GOES_ON_IN_SWITCH;
+    assert_true(lies_in(from[0], (uintptr_t)yield_inline));
+    assert_ptr_equal(from[1], seen.noted[0]);
+    assert_ptr_equal(from[2], seen.noted[1]);
+    aco_resume(co);
+    aco_destroy(co);
+    aco_share_stack_destroy(stack);
+    aco_destroy(main_co);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -305,9 +352,9 @@ static const struct CMUnitTest tests[] = {
     clean_test(where_no_coroutine_runs_there_are_no_frames),
     clean_test(bad_arguments_are_refused),
     clean_test(frames_of_random_words_are_walked_to_an_end),
-    clean_test(a_chain_may_not_lead_down_or_in_a_circle),
     clean_test(a_coroutine_that_never_ran_has_no_frames),
     clean_test(what_is_no_code_ends_a_backtrace),
+    cmocka_unit_test(a_switch_in_code_with_a_red_zone_is_walked),
 };
 
 int main(void)
