@@ -105,10 +105,14 @@ class Case(unittest.TestCase):
     """What the test cases share."""
 
     def stops(self, daemon, number=signal.SIGTERM):
-        """Assert that the signal ends the daemon within a second, with status 0."""
+        """Assert that the signal ends the daemon, with status 0, and nothing holds it up.
+
+        It is a second that is promised.  What could hold it up waits for ten or more, so five tell
+        the two apart on a machine that is busy with something else, too.
+        """
         status, seconds = daemon.end(number)
         self.assertEqual((status, daemon.complained()), (0, ""))
-        self.assertLess(seconds, 1.0 * SLOWNESS)
+        self.assertLess(seconds, 5.0 * SLOWNESS)
 
     def refuses(self, argv, pattern, **environment):
         """Assert that the program ends with status 2 and one line that matches."""
