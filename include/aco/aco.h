@@ -83,40 +83,48 @@ typedef struct aco_share_stack_s {
 struct aco_s { /* 80 bytes: there may be millions */
     void *sp;  /* while it does not run: its stack pointer; NULL before its first run */
     aco_share_stack_t *share_stack; /* borrowed for life; NULL for a main coroutine */
+    unsigned char is_end;           /* 1 once aco_exit() was called; ACO_DESTROYED_ */
+    unsigned char scheduled_;       /* other than 0: aco_resume() is not for it */
+    unsigned char state_;           /* the event loop's, as the two below */
+    unsigned char reason_;
+    uint32_t generation_;
     aco_save_stack_t save_stack;
     void *arg;
     aco_cofuncp_t fp;
-    void **tls_;              /* owned: MAX_TLS_ENTRIES slots and a name, made on first use */
-    unsigned char is_end;     /* 1 once aco_exit() was called; ACO_DESTROYED_ */
-    unsigned char scheduled_; /* 1: belongs to an event loop, which alone resumes it */
-    unsigned char state_;     /* the event loop's, as the two below */
-    unsigned char reason_;
-    uint32_t generation_;
+    void **tls_; /* owned: MAX_TLS_ENTRIES slots and a name, made on first use */
 #ifdef ACO_SANITIZED_
     void *fiber_; /* what the sanitizer knows it by */
 #endif
 };
 
-/* What a main coroutine has beyond others; aco_create() and aco_destroy() reach into it. */
+/*
+ * What a main coroutine has beyond others; aco_create() and aco_destroy() reach into it.
+ *
+ * The coroutine that has ended last serves for the next.  It stays where it is: a list would have
+ * each creation wait for what the destruction before it wrote.
+ */
 struct aco_main_ {
-    aco_t co;       /* first */
-    aco_t *free;    /* ended ones that hold nothing, linked by arg */
-    uint32_t count; /* of them; ACO_POOL_MAX_ at most */
+    aco_t co;     /* first; ACO_MAIN_ */
+    aco_t *spare; /* that coroutine if it is ACO_DESTROYED_; otherwise there is none */
 };
-
-/* The coroutine that runs in this thread; NULL in a thread that has none. */
-API_EXPORT(__thread aco_t *) aco_gtls_co __attribute__((tls_model("initial-exec")));
 
 /*
- * This thread's main coroutine, or NULL, and its stack pointer while another runs.  They could be
- * found from a coroutine's stack, but then each switch would wait for what the one before wrote.
+ * The running thread's: its main coroutine, or NULL, with the stack pointer of that while another
+ * runs; and the one that runs.  The first two could be found from a coroutine's stack, but then
+ * each switch would wait for what the one before wrote.
  */
-struct aco_gtls_main_ {
-    void *sp;
+struct aco_gtls_s_ {
+    void *main_sp;
+    aco_t *main_co;
     aco_t *co;
 };
-API_EXPORT(__thread struct aco_gtls_main_)
-aco_gtls_main_ __attribute__((tls_model("initial-exec")));
+API_EXPORT(__thread struct aco_gtls_s_) aco_gtls_ __attribute__((tls_model("initial-exec")));
+
+/*
+ * The coroutine that runs in this thread; NULL in a thread that has none.  To be read: it is the
+ * last member of the above by another name.
+ */
+API_EXPORT(__thread aco_t *) aco_gtls_co __attribute__((tls_model("initial-exec")));
 
 /*
  * Make this thread ready for coroutines.  last_word runs when a coroutine's function returns
@@ -199,8 +207,9 @@ extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 #define aco_fiber_arrive_(co)      ((void)0)
 #endif
 
-#define ACO_DESTROYED_    2  /* is_end of what is not to be used any more */
-#define ACO_POOL_MAX_     64 /* ended coroutines kept for the next, by a thread */
+#define ACO_DESTROYED_    2 /* is_end of what is not to be used any more */
+#define ACO_LOOP_         1 /* scheduled_ of what belongs to an event loop, which resumes it */
+#define ACO_MAIN_         2 /* scheduled_ of a main coroutine */
 #define ACO_CACHE_LINE_   64
 #define ACO_PREFETCH_MAX_ 512 /* of saved frames; the processor sees the pattern then */
 
@@ -209,11 +218,11 @@ extern void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 
 #define aco_assert_(expr, what) (aco_likely(expr) ? (void)0 : aco_die_((what), NULL))
 
-#define aco_get_co()             (aco_gtls_co)
-#define aco_co()                 (aco_gtls_co)
-#define aco_get_arg()            (aco_gtls_co->arg)
+#define aco_get_co()             (aco_gtls_.co)
+#define aco_co()                 (aco_gtls_.co)
+#define aco_get_arg()            (aco_gtls_.co->arg)
 #define aco_is_main_co(co)       ((co)->share_stack == NULL)
-#define aco_co_thread()          (aco_gtls_co)
+#define aco_co_thread()          (aco_gtls_.co)
 #define aco_assert(expr)         aco_assert_(expr, "assertion failed: " #expr)
 #define aco_assertptr(ptr)       aco_assert((ptr) != NULL)
 #define aco_assertalloc_bool(b)  aco_assert_(b, "out of memory: " #b)
@@ -243,10 +252,18 @@ static inline __attribute__((always_inline)) void aco_prefetch_frames(const aco_
 /* Go on in co, which owns its stack, until it yields or ends.  The main coroutine only. */
 static inline __attribute__((always_inline)) void aco_enter_(aco_t *co)
 {
-    aco_gtls_co = co;
-    aco_fiber_leave_(aco_gtls_main_.co, co);
-    aco_switch_(&aco_gtls_main_.sp, co->sp);
-    aco_fiber_arrive_(aco_gtls_main_.co);
+    aco_gtls_.co = co;
+    aco_fiber_leave_(aco_gtls_.main_co, co);
+    aco_switch_(&aco_gtls_.main_sp, co->sp);
+    aco_fiber_arrive_(aco_gtls_.main_co);
+}
+
+/* True if co has ended, or belongs to an event loop, or is a main coroutine. */
+static inline __attribute__((always_inline)) int aco_is_barred_(const aco_t *co)
+{
+    uint16_t both; /* is_end and scheduled_, in one load */
+    __builtin_memcpy(&both, &co->is_end, sizeof(both));
+    return both != 0;
 }
 
 /*
@@ -257,8 +274,7 @@ static inline __attribute__((always_inline)) void aco_enter_(aco_t *co)
 static inline __attribute__((always_inline)) void aco_resume(aco_t *co)
 {
     aco_share_stack_t *stack = co->share_stack;
-    if (aco_unlikely(stack == NULL || aco_gtls_co != stack->main_co_ || co->is_end ||
-                     co->scheduled_))
+    if (aco_unlikely(aco_is_barred_(co) || aco_gtls_.co != stack->main_co_))
         aco_die_("aco_resume: only the main coroutine resumes, and only one that can run", co);
     if (aco_unlikely(stack->owner != co)) {
 #ifndef ACO_WATCHED_
@@ -276,40 +292,37 @@ static inline __attribute__((always_inline)) void aco_resume(aco_t *co)
 /* Go back to the main coroutine until co, which is the running one, is resumed. */
 static inline __attribute__((always_inline)) void aco_yield1(aco_t *co)
 {
-    if (aco_unlikely(co == aco_gtls_main_.co)) /* so in a thread without coroutines: both NULL */
+    if (aco_unlikely(co == aco_gtls_.main_co)) /* so in a thread without coroutines: both NULL */
         aco_die_("aco_yield: the main coroutine has nowhere to yield to", co);
-    aco_gtls_co = aco_gtls_main_.co;
-    aco_fiber_leave_(co, aco_gtls_main_.co);
-    aco_switch_(&co->sp, aco_gtls_main_.sp);
+    aco_gtls_.co = aco_gtls_.main_co;
+    aco_fiber_leave_(co, aco_gtls_.main_co);
+    aco_switch_(&co->sp, aco_gtls_.main_sp);
     aco_fiber_arrive_(co);
 }
-#define aco_yield() aco_yield1(aco_gtls_co)
+#define aco_yield() aco_yield1(aco_gtls_.co)
 
 /*
  * End co, the running coroutine: its frames are dropped, is_end is set, the main coroutine goes on.
  */
 static inline __attribute__((always_inline, noreturn)) void aco_exit1(aco_t *co)
 {
-    if (aco_unlikely(co == NULL || co->share_stack == NULL || co != aco_gtls_co))
+    if (aco_unlikely(co == aco_gtls_.main_co || co != aco_gtls_.co))
         aco_die_("aco_exit: called outside a coroutine", co);
     co->is_end = 1;
     co->share_stack->owner = NULL;
-    aco_gtls_co = aco_gtls_main_.co;
-    aco_fiber_leave_(co, aco_gtls_main_.co);
-    aco_leave_(aco_gtls_main_.sp);
+    aco_gtls_.co = aco_gtls_.main_co;
+    aco_fiber_leave_(co, aco_gtls_.main_co);
+    aco_leave_(aco_gtls_.main_sp);
 }
-#define aco_exit() aco_exit1(aco_gtls_co)
+#define aco_exit() aco_exit1(aco_gtls_.co)
 
 static inline aco_t *aco_create(aco_t *main_co, aco_share_stack_t *sstk, size_t save_stack_sz,
                                 aco_cofuncp_t fp, void *arg)
 {
 #ifndef ACO_WATCHED_
-    struct aco_main_ *pool = (struct aco_main_ *)main_co;
-    if (aco_likely(pool != NULL && pool->free != NULL && sstk != NULL && fp != NULL &&
-                   save_stack_sz == 0)) {
-        aco_t *co = pool->free;
-        pool->free = (aco_t *)co->arg;
-        pool->count--;
+    if (aco_likely(main_co != NULL && sstk != NULL && fp != NULL && save_stack_sz == 0 &&
+                   ((struct aco_main_ *)main_co)->spare->is_end == ACO_DESTROYED_)) {
+        aco_t *co = ((struct aco_main_ *)main_co)->spare;
         co->sp = NULL;
         co->share_stack = sstk;
         co->arg = arg;
@@ -331,12 +344,11 @@ static inline void aco_destroy(aco_t *co)
 #ifndef ACO_WATCHED_
     if (aco_likely(co != NULL && co->is_end == 1 && co->save_stack.ptr == NULL &&
                    co->tls_ == NULL)) {
-        struct aco_main_ *pool = (struct aco_main_ *)co->share_stack->main_co_;
-        if (aco_likely(pool->count < ACO_POOL_MAX_)) {
+        struct aco_main_ *keeper = (struct aco_main_ *)co->share_stack->main_co_;
+        if (aco_likely(keeper->spare == co || keeper->spare->is_end != ACO_DESTROYED_)) {
             co->is_end = ACO_DESTROYED_;
-            co->arg = pool->free;
-            pool->free = co;
-            pool->count++;
+            if (aco_unlikely(keeper->spare != co))
+                keeper->spare = co;
             return;
         }
     }

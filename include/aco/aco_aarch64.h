@@ -26,6 +26,7 @@
 #ifdef __aarch64__
 
 #ifdef ACO_FPU_CONTROL
+#define ACO_CONTEXT_SIZE_ 32
 #define ACO_FPU_SAVE_                                                                              \
     "mrs x17, fpcr\n\t"                                                                            \
     "str x17, [sp, #-16]!\n\t"
@@ -34,6 +35,7 @@
     "msr fpcr, x17\n\t"
 #define ACO_FPU_DROP_ "add sp, sp, #16\n\t"
 #else
+#define ACO_CONTEXT_SIZE_ 16 /* bytes at a saved stack pointer that are the switch's */
 #define ACO_FPU_SAVE_
 #define ACO_FPU_LOAD_
 #define ACO_FPU_DROP_

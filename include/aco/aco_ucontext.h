@@ -10,6 +10,8 @@
 #ifndef ACO_UCONTEXT_H
 #define ACO_UCONTEXT_H
 
+#define ACO_CONTEXT_SIZE_ (2 * sizeof(void *))
+
 /*
  * Save this context's stack pointer in *from_sp and go on in the context whose stack pointer is
  * to_sp.

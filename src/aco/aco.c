@@ -22,8 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-__thread aco_t *aco_gtls_co;
-__thread struct aco_gtls_main_ aco_gtls_main_;
 static __thread aco_cofuncp_t last_word;
 
 static _Atomic uint32_t tls_assigned;
@@ -47,7 +45,7 @@ void aco_die_(const char *what, const aco_t *co)
 void aco_end_returned(void)
 {
     aco_t *co = aco_gtls_co;
-    if (co->scheduled_)
+    if (co->scheduled_ == ACO_LOOP_)
         aco_exit1(co);
     if (last_word != NULL)
         last_word();
@@ -179,7 +177,9 @@ static aco_t *create_main(void)
     }
     slabs_init(&thread->slabs);
     fiber_new(&thread->main.co);
-    aco_gtls_co = aco_gtls_main_.co = &thread->main.co;
+    thread->main.co.scheduled_ = ACO_MAIN_;
+    thread->main.spare = &thread->main.co; /* which is none */
+    aco_gtls_.co = aco_gtls_.main_co = &thread->main.co;
     return &thread->main.co;
 }
 
@@ -221,16 +221,15 @@ static void thread_free_if_unused(struct aco_thread *thread)
 static void destroy_main(aco_t *main_co)
 {
     struct aco_thread *thread = aco_thread_of(main_co);
-    if (aco_gtls_co == main_co)
-        aco_gtls_co = aco_gtls_main_.co = NULL;
+    if (aco_gtls_.co == main_co)
+        aco_gtls_.co = aco_gtls_.main_co = NULL;
     fiber_free(main_co);
     free_slots(main_co);
-    while (thread->main.free != NULL) {
-        aco_t *co = thread->main.free;
-        thread->main.free = co->arg;
-        slab_free(&thread->slabs, co, sizeof(*co));
-    }
-    thread->main.count = ACO_POOL_MAX_; /* others that live yet are not kept */
+    aco_t *spare = thread->main.spare;
+    main_co->is_end = ACO_DESTROYED_;
+    thread->main.spare = main_co; /* so that of others that live yet none is kept */
+    if (spare != main_co && spare->is_end == ACO_DESTROYED_)
+        slab_free(&thread->slabs, spare, sizeof(*spare));
     thread->has_ended = true;
     thread_free_if_unused(thread);
 }
@@ -250,6 +249,8 @@ void aco_destroy_(aco_t *co)
     struct aco_thread *thread = aco_thread_of(co->share_stack->main_co_);
     aco_fini(co);
     co->is_end = ACO_DESTROYED_;
+    if (thread->main.spare == co)
+        thread->main.spare = &thread->main.co;
     slab_free(&thread->slabs, co, sizeof(*co));
     thread_free_if_unused(thread);
 }

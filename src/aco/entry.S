@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry.S - where a coroutine's function returns to, if it does.
+ * entry.S - where a coroutine's function returns to, if it does; and what each thread has.
  *
  * In the eyes of a debugger this is the first frame of every coroutine: its function is entered by a
  * jump, with aco_returned_ to return to.  Nothing called this frame itself: an undefined return
@@ -41,6 +41,20 @@ aco_returned_:
     .size aco_entry, . - aco_entry
 
 #endif
+
+/* struct aco_gtls_s_, whose last member has a name of its own */
+    .section .tbss, "awT", %nobits
+    .balign 8
+    .globl aco_gtls_
+    .type aco_gtls_, %tls_object
+    .size aco_gtls_, 3 * __SIZEOF_POINTER__
+aco_gtls_:
+    .skip 2 * __SIZEOF_POINTER__
+    .globl aco_gtls_co
+    .type aco_gtls_co, %tls_object
+    .size aco_gtls_co, __SIZEOF_POINTER__
+aco_gtls_co:
+    .skip __SIZEOF_POINTER__
 
 #ifdef __aarch64__ /* NT_GNU_PROPERTY_TYPE_0: indirect jumps land where they may (BTI, PAC) */
     .section .note.gnu.property, "a"

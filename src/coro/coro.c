@@ -278,7 +278,7 @@ static struct coro *make(struct coro_home *home, const struct coro_start *start)
     }
     memset(co, 0, sizeof(*co));
     aco_init(&co->co, home->main, &stack->stack, start->func, start->arg);
-    co->co.scheduled_ = 1;
+    co->co.scheduled_ = ACO_LOOP_;
     co->co.state_ = CORO_READY;
     co->site = site;
     co->born = (uint32_t)(home->loop->now_ns / CORO_AGE_UNIT_NS);

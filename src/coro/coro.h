@@ -77,7 +77,7 @@ static_assert(sizeof(struct coro) == 144, "a coroutine grew");
 static inline struct coro *coro_self(void)
 {
     aco_t *co = aco_gtls_co;
-    return co != NULL && co->scheduled_ ? list_entry(co, struct coro, co) : NULL;
+    return co != NULL && co->scheduled_ == ACO_LOOP_ ? list_entry(co, struct coro, co) : NULL;
 }
 
 /* What a coroutine is started with. */

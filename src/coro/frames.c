@@ -129,18 +129,11 @@ void frames_from(struct frames *frames, struct object_map *map, const ucontext_t
  */
 static uintptr_t sp_behind_switch(uintptr_t low, uintptr_t pc)
 {
-    uintptr_t sp = low + 2 * WORD_SIZE;
+    uintptr_t sp = low + ACO_CONTEXT_SIZE_;
 #if defined(__x86_64__) && !defined(ACO_SWITCH_UCONTEXT)
     static const unsigned char red_zone_back[] = {0x48, 0x8d, 0xa4, 0x24}; /* lea 128(%rsp),%rsp */
-    const unsigned char *code = (const unsigned char *)pc + 5;             /* endbr64, pop %rbp */
-#ifdef ACO_FPU_CONTROL
-    sp += WORD_SIZE;
-    code += 5; /* lea 8(%rsp),%rsp */
-#endif
-    if (memcmp(code, red_zone_back, sizeof(red_zone_back)) == 0)
+    if (memcmp((const char *)pc + 4, red_zone_back, sizeof(red_zone_back)) == 0) /* endbr64 first */
         sp += 128;
-#elif defined(ACO_FPU_CONTROL)
-    sp += 2 * WORD_SIZE;
 #endif
     return sp;
 }

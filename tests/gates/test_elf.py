@@ -28,8 +28,9 @@ LIBRARIES = [os.path.join(BUILD, "src", name)
 OBJECTS = sorted(glob.glob(BUILD + "/src/*.p/*.o") + glob.glob(BUILD + "/examples/*.p/*.o"))
 # The stack pointer is kept; the other's words are taken; the jump; and where it lands.
 SWITCHES = {
-    "x86-64": (r"mov %rsp,\(%rdi\)\n(?:ldmxcsr .*\nfldcw .*\n)?mov %rsi,%rsp\nxor %ebp,%ebp\n"
-               r"pop %rax\n(jmp \*%rax\n.*)", r"jmp \*%rax\nendbr64"),
+    "x86-64": (r"mov %rbp,0x8\(%rdx\)\n(?:stmxcsr .*\nfnstcw .*\n)?mov %rdx,.*\n"
+               r"(?:ldmxcsr .*\nfldcw .*\n)?mov 0x8\(%rsi\),%rbp\nlea 0x1[08]\(%rsi\),%rsp\n"
+               r"(jmp \*\(%rsi\)\n.*)", r"jmp \*\(%rsi\)\nendbr64"),
     "AArch64": (r"str x17, \[x\d+\]\n(?:ldr x17, .*\nmsr fpcr, x17\n)?ldp x16, x30, \[x\d+\]\n"
                 r"add sp, x\d+, #0x10\nmov x29, (?:xzr|#0x0.*)\n(br x16\n.*)", r"br x16\nbti j"),
 }
@@ -135,9 +136,10 @@ class Elf(unittest.TestCase):
 
     @unittest.skipIf(machine() != "x86-64", "the planted code is for x86-64")
     def test_a_switch_that_does_not_land_is_found(self):
-        switch = ("movq %rsp, (%rdi)\nmovq %rsi, %rsp\nxorl %ebp, %ebp\npopq %rax\njmpq *%rax\n")
+        switch = ("movq %rbp, 8(%rdx)\nmovq %rdx, (%rdi)\nmovq 8(%rsi), %rbp\n"
+                  "leaq 16(%rsi), %rsp\njmpq *(%rsi)\n")
         self.assertEqual(landings(self.planted(switch + "popq %rbp\n")),
-                         (1, ["jmp *%rax\npop %rbp"]))
+                         (1, ["jmp *(%rsi)\npop %rbp"]))
         self.assertEqual(landings(self.planted(switch + "endbr64\n")), (1, []))
 
     def test_nothing_claims_a_shadow_stack(self):

@@ -86,9 +86,9 @@ static void yield_inline(void)
 static void yield_out_of_line(void)
 {
     aco_t *co = aco_get_co(), *home = co->share_stack->main_co_;
-    aco_gtls_co = home;
+    aco_gtls_.co = home;
     aco_fiber_leave_(co, home);
-    aco_swap_(&co->sp, aco_gtls_main_.sp);
+    aco_swap_(&co->sp, aco_gtls_.main_sp);
     aco_fiber_arrive_(co);
 }
 
