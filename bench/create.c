@@ -20,7 +20,7 @@
 #define VARIANT_FLAT 0
 #define VARIANT_DEEP 1
 
-static volatile uint64_t ended_count;
+volatile uint64_t ended_count;
 
 /* Do NAME_life() again and again; gives nanoseconds for one. */
 #define MEASURE(name, variant, rounds)                                                             \
@@ -81,6 +81,19 @@ static double run_boost(int variant)
     return MEASURE(boost, variant, ROUNDS);
 }
 
+#ifdef BENCH_BOOST_FIBER
+void boost_fiber_life(void); /* boost_fiber.cc */
+
+DEFINE_DEEP(boost_fiber_deep, boost_fiber_life())
+
+static double run_boost_fiber(int variant)
+{
+    return MEASURE(boost_fiber, variant, ROUNDS);
+}
+#else
+#define run_boost_fiber contest_skip
+#endif
+
 #ifdef BENCH_ST
 static void *st_entry(void *unused)
 {
@@ -122,6 +135,7 @@ int main(void)
         {{"eventer", NULL, run_eventer},
          {"eventer-again", "again", run_eventer},
          {"boost.context", "boost", run_boost},
+         {"boost.context-fiber", "boost_fiber", run_boost_fiber},
          {"state-threads", "st", run_st},
          {"go", "go", run_go}},
     };
