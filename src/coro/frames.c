@@ -130,7 +130,7 @@ void frames_from(struct frames *frames, struct object_map *map, const ucontext_t
 static uintptr_t sp_behind_switch(uintptr_t low, uintptr_t pc)
 {
     uintptr_t sp = low + ACO_CONTEXT_SIZE_;
-#if defined(__x86_64__) && !defined(ACO_SWITCH_UCONTEXT)
+#ifdef FRAMES_UNWIND
     static const unsigned char red_zone_back[] = {0x48, 0x8d, 0xa4, 0x24}; /* lea 128(%rsp),%rsp */
     if (memcmp((const char *)pc + 4, red_zone_back, sizeof(red_zone_back)) == 0) /* endbr64 first */
         sp += 128;

@@ -11,7 +11,8 @@
 #include <mtev_log.h>
 
 #include <ucontext.h>
-#ifdef __x86_64__
+#if defined(__x86_64__) && !defined(ACO_SWITCH_UCONTEXT)
+#define FRAMES_UNWIND 1 /* frames_unwind.c; otherwise frames_chain.c */
 #include <libunwind.h>
 #endif
 
@@ -88,7 +89,7 @@ struct frames {
         uintptr_t at;  /* the stack address at which that was saved; 0: not known */
     } next;
     bool is_at_end; /* there is no next one */
-#ifdef __x86_64__
+#ifdef FRAMES_UNWIND
     unw_cursor_t cursor;
 #else
     uintptr_t passed;  /* the chain goes on above this */
