@@ -82,10 +82,13 @@ static void an_overflow_is_explained_and_the_process_dies_of_it(void **state)
     assert_true(waited > 20 * 200 && waited < STACK_SIZE / 2);
     unsigned long depth = number_behind("bytes, it is ");
     assert_true(depth > STACK_SIZE - 1024 && depth < STACK_SIZE + ACO_GUARD_SIZE);
+#ifndef EVENTER_VALGRIND /* whose registers are those in the midst of the instruction that faults  \
+                          */
     /* 32 frames at the inner end, 8 at the outer one; and the function */
     assert_int_equal(times_said("[0x"), 32 + 8 + 1);
     assert_true(number_behind("\n... ") > 100);
     assert_said(" more ...\n");
+#endif
 }
 
 static void run_off_unnamed(void)
