@@ -184,6 +184,9 @@ void schedule_add(eventer_t e);
 eventer_t schedule_remove(eventer_t e);
 void schedule_run_recurrent(struct loop *loop);
 
+/* Put the loop's timers with an absolute time where they belong by the wall clock as it is now. */
+void schedule_wall_was_set(struct loop *loop);
+
 /* ---- asynchronous events (asynch.c) ---------------------------------------------- */
 
 struct async_job *async_job_new(eventer_t e);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "eventer/event.h"
 #include "eventer/fdtable.h"
+#include "eventer/wall.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -88,6 +89,10 @@ void loop_dispatch(struct loop *loop, int count)
         uint64_t tag = loop->ready[i].data.u64;
         if (tag == POLLER_TAG_WAKE)
             continue;
+        if (tag == POLLER_TAG_WALL) {
+            wall_was_set(loop);
+            continue;
+        }
         int fd = (int)(tag & (FD_TAG_EDGE - 1));
         uint32_t generation = (uint32_t)(tag >> 32);
         if (tag & FD_TAG_EDGE)
@@ -151,6 +156,7 @@ int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop
     snprintf(loop->name, sizeof(loop->name), "%s", name);
     loop->pool = pool;
     loop->index = index;
+    loop->wall_fd = -1;
     wheel_init(&loop->wheel, clock_mono_ns());
     ring_init(&loop->recurrents);
     *out = loop;
@@ -186,6 +192,7 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    wall_unwatch(loop);
     loop->poller->ops->close(loop->poller);
     alloc_free(loop);
 }

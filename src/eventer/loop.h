@@ -36,6 +36,8 @@ struct loop {
     bool has_wall; /* wall was read in this turn */
     bool has_more; /* coroutines are ready: the next wait does not sleep */
     struct ring recurrents;
+    int wall_fd; /* owned; -1: none; see wall.c */
+    bool has_said_wall;
     void *coro; /* what the coroutine layer keeps for this loop */
     void *http; /* what the HTTP layer keeps for it */
     uint64_t turns;

@@ -35,7 +35,8 @@ struct poller_ops {
 };
 
 #define POLLER_EDGE     (1u << 31) /* in interest: report changes only (EPOLLET) */
-#define POLLER_TAG_WAKE UINT64_MAX /* no registration has this tag */
+#define POLLER_TAG_WAKE UINT64_MAX /* no registration has these tags */
+#define POLLER_TAG_WALL (UINT64_MAX - 1)
 
 extern const struct poller_ops poller_epoll;
 

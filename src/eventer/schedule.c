@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "eventer/event.h"
 #include "eventer/loop.h"
+#include "eventer/wall.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,14 +29,16 @@ static bool take_state(eventer_t e, uint8_t from, uint8_t to)
                                                    memory_order_acquire);
 }
 
-/* When e is due by the loop's clock. */
-static uint64_t due_of(eventer_t e)
+/* When e is due by the clock of loop, its own. */
+static uint64_t due_of(struct loop *loop, eventer_t e)
 {
     if (e->is_monotonic)
         return e->timer.due_ns;
     uint64_t wall_ns = clock_wall_ns(), whence_ns = clock_duration_ns(&e->whence);
     uint64_t left_ns = whence_ns > wall_ns ? whence_ns - wall_ns : 0;
     uint64_t now_ns = clock_mono_ns();
+    if (left_ns > 0)
+        wall_watch(loop);
     return left_ns > WHEEL_NEVER - 1 - now_ns ? WHEEL_NEVER - 1 : now_ns + left_ns;
 }
 
@@ -61,10 +64,24 @@ static void arm(struct loop *loop, eventer_t e)
 {
     if (e->kind == EVENT_TIMER) {
         e->timer.fire = fire;
-        wheel_add(&loop->wheel, &e->timer, due_of(e));
+        wheel_add(&loop->wheel, &e->timer, due_of(loop, e));
     } else if (!ring_is_linked(&e->timer.link)) {
         ring_add_tail(&loop->recurrents, &e->timer.link);
     }
+}
+
+static bool is_by_wall_clock(const struct wheel_node *node)
+{
+    return node->fire == fire && !list_entry(node, const struct _event, timer)->is_monotonic;
+}
+
+void schedule_wall_was_set(struct loop *loop)
+{
+    struct ring moved;
+    ring_init(&moved);
+    wheel_take(&loop->wheel, is_by_wall_clock, &moved);
+    while (!ring_is_empty(&moved))
+        arm(loop, list_entry(moved.next, struct _event, timer.link));
 }
 
 static void run_mail(struct mail *mail, struct loop *loop)

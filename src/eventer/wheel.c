@@ -128,6 +128,28 @@ uint64_t wheel_next_ns(struct wheel *w)
     return tick << WHEEL_TICK_SHIFT;
 }
 
+static void take_from(struct ring *slot, bool (*is_wanted)(const struct wheel_node *node),
+                      struct ring *taken)
+{
+    struct ring *next;
+    for (struct ring *link = slot->next; link != slot; link = next) {
+        next = link->next;
+        if (!is_wanted(list_entry(link, struct wheel_node, link)))
+            continue;
+        ring_remove(link);
+        ring_add_tail(taken, link);
+    }
+}
+
+void wheel_take(struct wheel *w, bool (*is_wanted)(const struct wheel_node *node),
+                struct ring *taken)
+{
+    take_from(&w->expired, is_wanted, taken);
+    for (unsigned level = 0; level < WHEEL_LEVEL_COUNT; level++)
+        for (unsigned slot = 0; slot < WHEEL_SLOT_COUNT; slot++)
+            take_from(&w->slots[level][slot], is_wanted, taken);
+}
+
 static bool check_slot(const struct wheel *w, unsigned level, unsigned slot)
 {
     const struct ring *head = &w->slots[level][slot];
