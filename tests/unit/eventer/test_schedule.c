@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "eventer/event.h"
+#include "eventer/wall.h"
 
 #define FAR_S 3600 /* a time that is not waited for */
 
@@ -457,9 +458,17 @@ static const struct CMUnitTest tests[] = {
     clean_test(a_recurrent_event_that_was_removed_in_this_turn_does_not_run),
 };
 
+static void watch_wall(void *closure)
+{
+    wall_watch(loop_self);
+}
+
 int main(void)
 {
     logged_begin();
     start_loops(2);
+    for (uint32_t i = 0; i < 2; i++)
+        in_loop(i, watch_wall, NULL);
+    harness_keep_fds(); /* those of that */
     return harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
 }
