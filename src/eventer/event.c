@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-static _Atomic int64_t allocations_current, allocations_total;
+static _Atomic int64_t made, freed;
 
 static enum event_kind kind_of(int mask)
 {
@@ -20,13 +20,6 @@ static enum event_kind kind_of(int mask)
     if (mask & EVENTER_TIMER)
         return EVENT_TIMER;
     return EVENT_FD;
-}
-
-static void count(int by)
-{
-    atomic_fetch_add_explicit(&allocations_current, by, memory_order_relaxed);
-    if (by > 0)
-        atomic_fetch_add_explicit(&allocations_total, by, memory_order_relaxed);
 }
 
 /* The part of e that depends on its kind, which must fit its mask. */
@@ -44,9 +37,10 @@ static int fill_kind(eventer_t e)
 
 static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
 {
-    eventer_t e = alloc_zeroed(1, sizeof(*e));
+    eventer_t e = alloc_bytes(sizeof(*e)); /* calloc(3) would pass malloc's own cache by */
     if (e == NULL)
         return NULL;
+    memset(e, 0, sizeof(*e));
     atomic_init(&e->refs, 1);
     e->fd = fd;
     e->mask = mask;
@@ -58,7 +52,7 @@ static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
         alloc_free(e);
         return NULL;
     }
-    count(1);
+    atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
     return e;
 }
 
@@ -129,16 +123,18 @@ mtev_boolean eventer_free(eventer_t e)
     assert(before > 0);
     if (before != 1)
         return mtev_false;
-    if (e->kind == EVENT_FD && e->edge.on_ready != NULL)
-        edge_unregister(e);
+    if (e->kind == EVENT_FD) {
+        if (e->edge.on_ready != NULL)
+            edge_unregister(e);
+        chain_remove(&e->belongs);
+        alloc_free(e->timeouts);
+    }
     if (e->kind == EVENT_ASYNCH)
         async_job_free(e->job);
-    chain_remove(&e->belongs);
     if (e->guest != NULL)
         e->guest->drop(e->closure);
-    alloc_free(e->timeouts);
     alloc_free(e);
-    count(-1);
+    atomic_fetch_add_explicit(&freed, 1, memory_order_relaxed);
     return mtev_true;
 }
 
@@ -230,12 +226,13 @@ void eventer_set_owner(eventer_t e, pthread_t owner)
 
 int64_t eventer_allocations_current(void)
 {
-    return atomic_load(&allocations_current);
+    int64_t gone = atomic_load(&freed); /* first, so that it is never more than were made */
+    return atomic_load(&made) - gone;
 }
 
 int64_t eventer_allocations_total(void)
 {
-    return atomic_load(&allocations_total);
+    return atomic_load(&made);
 }
 
 int event_run(struct loop *loop, eventer_t e, int mask)

@@ -233,12 +233,19 @@ eventer_t eventer_add_at(eventer_func_t func, void *closure, struct timeval when
     return added(eventer_at(func, closure, whence));
 }
 
+/* The wall clock so much later than now, or than this turn of the loop began. */
+static struct timeval whence_in(uint64_t wait_ns)
+{
+    uint64_t now_ns = loop_self == NULL ? clock_wall_ns() : clock_duration_ns(loop_wall(loop_self));
+    return clock_timeval(now_ns + wait_ns);
+}
+
 eventer_t eventer_in(eventer_func_t func, void *closure, struct timeval diff)
 {
     uint64_t wait_ns = clock_duration_ns(&diff);
-    struct timeval whence = clock_timeval(clock_wall_ns() + wait_ns);
-    eventer_t e = eventer_alloc_timer(func, closure, &whence);
+    eventer_t e = eventer_alloc_timer(func, closure, NULL);
     if (e != NULL) {
+        e->whence = whence_in(wait_ns); /* to be looked at; it is the other clock that decides */
         e->is_monotonic = true;
         e->timer.due_ns = clock_mono_ns() + wait_ns;
     }
