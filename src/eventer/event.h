@@ -86,28 +86,28 @@ struct event_timeouts { /* nanoseconds; 0: none */
     uint64_t accept_ns, read_ns, write_ns;
 };
 
-struct _event {
+struct _event { /* what a wait and a timer touch comes first: 64 bytes */
     _Atomic uint32_t refs;
-    int fd;   /* -1: none, or closed */
-    int mask; /* what it waits for, or its kind */
     uint8_t kind;
     bool is_aco;       /* a coroutine converted it */
     bool is_monotonic; /* timer: due_ns decides, not whence */
     uint8_t running;   /* depth of its callback on its loop's stack */
     _Atomic uint8_t schedule;
+    int fd; /* -1: none, or closed */
+    _Atomic(struct loop *) owner;
+    union {
+        struct event_edge edge;  /* EVENT_FD */
+        struct wheel_node timer; /* EVENT_TIMER, EVENT_RECURRENT (its link) */
+        struct async_job *job;   /* EVENT_ASYNCH: owned */
+    };
+    int mask; /* what it waits for, or its kind */
     eventer_func_t callback;
     void *closure;
     eventer_fd_opset_t opset; /* what eventer_read() and the others call */
     eventer_fd_opset_t wire;  /* the same below the coroutine's opset */
     void *wire_state;         /* of wire; borrowed */
     const struct event_guest *guest;
-    _Atomic(struct loop *) owner;
     struct timeval whence;
-    union {
-        struct event_edge edge;  /* EVENT_FD */
-        struct wheel_node timer; /* EVENT_TIMER, EVENT_RECURRENT (its link) */
-        struct async_job *job;   /* EVENT_ASYNCH: owned */
-    };
     struct event_timeouts *timeouts; /* owned; NULL: none */
     struct chain_node belongs;       /* to the coroutine that converted it */
 };

@@ -54,7 +54,7 @@ static int wait_for_readiness(struct loop *loop)
     int count = loop->poller->ops->wait(loop->poller, loop->ready, LOOP_BATCH_MAX, timeout_ns);
     atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
     loop->now_ns = clock_mono_ns();
-    loop->has_wall = false;
+    loop->has_wall = loop->has_offset = false;
     return count;
 }
 
@@ -244,6 +244,15 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 }
 
 /* ---- its clock ------------------------------------------------------------------- */
+
+int64_t loop_wall_offset_ns(struct loop *loop)
+{
+    if (!loop->has_offset) {
+        loop->wall_offset_ns = (int64_t)(clock_wall_ns() - clock_mono_ns());
+        loop->has_offset = true;
+    }
+    return loop->wall_offset_ns;
+}
 
 struct timeval *loop_wall(struct loop *loop)
 {

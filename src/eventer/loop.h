@@ -33,8 +33,10 @@ struct loop {
     struct wheel wheel;
     uint64_t now_ns; /* monotonic clock as of this turn */
     struct timeval wall;
-    bool has_wall; /* wall was read in this turn */
-    bool has_more; /* coroutines are ready: the next wait does not sleep */
+    bool has_wall;          /* wall was read in this turn */
+    bool has_offset;        /* and this: */
+    int64_t wall_offset_ns; /* the wall clock is so far ahead of the monotonic one */
+    bool has_more;          /* coroutines are ready: the next wait does not sleep */
     struct ring recurrents;
     int wall_fd; /* owned; -1: none; see wall.c */
     bool has_said_wall;
@@ -92,6 +94,9 @@ void loop_wake(struct loop *loop);
 
 /* The wall clock of this turn (borrowed until the turn ends). */
 struct timeval *loop_wall(struct loop *loop);
+
+/* Return by how much the wall clock is ahead of the monotonic one; nobody sets it in a turn. */
+int64_t loop_wall_offset_ns(struct loop *loop);
 
 /* A loop is idle until its poller says otherwise; the poller's batch goes here (dispatch.c). */
 void loop_dispatch(struct loop *loop, int count);

@@ -34,12 +34,11 @@ static uint64_t due_of(struct loop *loop, eventer_t e)
 {
     if (e->is_monotonic)
         return e->timer.due_ns;
-    uint64_t wall_ns = clock_wall_ns(), whence_ns = clock_duration_ns(&e->whence);
-    uint64_t left_ns = whence_ns > wall_ns ? whence_ns - wall_ns : 0;
-    uint64_t now_ns = clock_mono_ns();
-    if (left_ns > 0)
-        wall_watch(loop);
-    return left_ns > WHEEL_NEVER - 1 - now_ns ? WHEEL_NEVER - 1 : now_ns + left_ns;
+    int64_t due_ns = (int64_t)clock_duration_ns(&e->whence) - loop_wall_offset_ns(loop);
+    if (due_ns <= (int64_t)loop->now_ns)
+        return loop->now_ns;
+    wall_watch(loop);
+    return (uint64_t)due_ns;
 }
 
 static void fire(struct wheel_node *node)

@@ -54,6 +54,7 @@ void wall_was_set(struct loop *loop)
     uint64_t ignored;
     (void)!read(loop->wall_fd, &ignored, sizeof(ignored)); /* ECANCELED */
     (void)arm(loop->wall_fd);
+    loop->has_wall = loop->has_offset = false;
     schedule_wall_was_set(loop);
 }
 
