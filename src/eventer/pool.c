@@ -2,13 +2,13 @@
 #include "eventer/pool.h"
 
 #include "base/alloc.h"
+#include "base/cpus.h"
 #include "eventer/asynch.h"
 #include "eventer/fdtable.h"
 #include "eventer/props.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
@@ -28,15 +28,6 @@ static sem_t stop_requested;
 static _Atomic bool is_looping; /* somebody waits for stop_requested */
 
 /* ---- making them ----------------------------------------------------------------- */
-
-static uint64_t usable_cpus(void)
-{
-    cpu_set_t cpus;
-    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
-        return 1;
-    int count = CPU_COUNT(&cpus);
-    return count < 1 ? 1 : (uint64_t)count;
-}
 
 static void raise_rlimit(uint64_t wanted)
 {
@@ -74,7 +65,7 @@ static int pool_init(struct eventer_pool *pool, const char *name, uint64_t loops
 {
     char loop_name[sizeof(((struct loop *)NULL)->name)];
     if (loops == 0)
-        loops = usable_cpus();
+        loops = MIN(cpus_usable(), POOL_LOOPS_MAX);
     snprintf(pool->name, sizeof(pool->name), "%s", name);
     pool->loops = alloc_zeroed(loops, sizeof(*pool->loops));
     if (pool->loops == NULL)
