@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LINE_LEN_MAX 128 /* of a file with a limit */
@@ -105,17 +104,13 @@ static unsigned limit_of_line(const char *mount, char *line)
 
 unsigned cpus_usable_by(const char *self_cgroup, const char *mount, unsigned allowed)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t len;
+    char line[PATH_MAX];
     FILE *file = fopen(self_cgroup, "re");
-    while (file != NULL && (len = getline(&line, &capacity, file)) > 0) {
-        if (line[len - 1] == '\n')
-            line[len - 1] = '\0';
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
         unsigned limit = limit_of_line(mount, line);
         allowed = limit < allowed ? limit : allowed;
     }
-    free(line);
     if (file != NULL)
         fclose(file);
     return allowed < 1 ? 1 : allowed;
