@@ -125,6 +125,7 @@ static __attribute__((noinline)) void finish(struct coro_home *home, struct coro
 static inline __attribute__((always_inline)) void run_owner(struct coro_home *home, struct coro *co)
 {
     co->co.state_ = CORO_RUNNING;
+    home->operations = 0;
     stacks_unprotect(coro_stack_of(co));
     if (aco_unlikely(N_L_S_ON(coro_resume_log)))
         coro_log_resume(co);

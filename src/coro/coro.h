@@ -41,6 +41,7 @@ enum coro_reason {
     CORO_WAITS_TO_ACCEPT,
     CORO_WAITS_FOR_JOB,
     CORO_WAITS_FOR_GATE,
+    CORO_WAITS_FOR_TURN,
 };
 
 struct coro_home;
@@ -122,13 +123,27 @@ static inline bool coro_wake(struct coro *co, uint32_t generation, int result)
 
 /*
  * Park self, the running coroutine, until it is woken; returns the wake's result.  Whoever is to
- * wake it knows it already, with self->co.generation_.  The one place that yields.  Yields.
+ * wake it knows it already, with self->co.generation_.  Yields.
  */
 static inline __attribute__((always_inline)) int coro_park(struct coro *self,
                                                            enum coro_reason reason)
 {
     self->co.state_ = CORO_PARKED;
     self->co.reason_ = (unsigned char)reason;
+    aco_yield1(&self->co);
+    return self->result;
+}
+
+/*
+ * Let all others have a turn, and go on; returns 0, or what somebody has put in self->result
+ * meanwhile.  The other place that yields.  Yields.
+ */
+static inline __attribute__((always_inline)) int coro_pass(struct coro *self)
+{
+    self->result = 0;
+    self->co.state_ = CORO_READY;
+    self->co.reason_ = CORO_WAITS_FOR_TURN;
+    coro_make_ready(self);
     aco_yield1(&self->co);
     return self->result;
 }

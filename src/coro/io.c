@@ -6,7 +6,7 @@
  * and the switch costs more than the switch itself (every ret after a system call mispredicts).
  */
 #include "base/alloc.h"
-#include "coro/coro.h"
+#include "coro/home_impl.h"
 #include "eventer/event.h"
 
 #include <assert.h>
@@ -81,6 +81,28 @@ wait_prepared(struct coro *self, struct coro **slot, enum coro_reason reason)
     return result;
 }
 
+/*
+ * A coroutine whose fd is always ready would keep the loop for itself.  So it has this many
+ * operations in a turn, and then all others have theirs.
+ */
+#define OPERATIONS_MAX 16
+
+static inline bool has_had_its_turn(struct coro *self)
+{
+    return ++coro_home_of(self)->operations > OPERATIONS_MAX;
+}
+
+/* Let others run; as one that waits for e, so that a close meanwhile is noticed.  0 or -errno. */
+static __attribute__((noinline)) int pass_turn(struct coro *self, struct coro **slot)
+{
+    *slot = self;
+    int result = coro_pass(self);
+    coro_home_of(self)->operations = 1; /* the one that follows */
+    if (result != -ECANCELED)
+        *slot = NULL;
+    return result;
+}
+
 static inline uint64_t timeout_or(const struct timeval *timeout, uint64_t otherwise_ns)
 {
     if (timeout == NULL)
@@ -121,6 +143,11 @@ int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval
     uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->read_ns);
     for (;;) {
         if (e->edge.may_read) {
+            if (aco_unlikely(has_had_its_turn(self))) {
+                rv = pass_turn(self, &e->edge.reader);
+                if (rv < 0)
+                    return fail(rv);
+            }
             rv = e->wire->read(e->fd, buffer, len, &mask, e);
             edge_note_read(e, rv, len);
             if (rv >= 0 || errno != EAGAIN)
@@ -147,6 +174,11 @@ int eventer_aco_write(eventer_aco_t aco, const void *buffer, size_t len, struct 
     uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->write_ns);
     for (;;) {
         if (e->edge.may_write) {
+            if (aco_unlikely(has_had_its_turn(self))) {
+                rv = pass_turn(self, &e->edge.writer);
+                if (rv < 0)
+                    return fail(rv);
+            }
             rv = e->wire->write(e->fd, buffer, len, &mask, e);
             edge_note_write(e, rv);
             if (rv >= 0 || errno != EAGAIN)
@@ -174,6 +206,11 @@ int eventer_aco_accept(eventer_aco_t aco, struct sockaddr *addr, socklen_t *len,
     uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->accept_ns);
     for (;;) {
         if (e->edge.may_read) {
+            if (aco_unlikely(has_had_its_turn(self))) {
+                rv = pass_turn(self, &e->edge.reader);
+                if (rv < 0)
+                    return fail(rv);
+            }
             rv = e->wire->accept(e->fd, addr, len, &mask, e);
             edge_note_read(e, rv, 0);
             if (rv >= 0 || errno != EAGAIN)
