@@ -3,14 +3,20 @@
 #include <mtev_main.h>
 #include <mtev_memory.h>
 
+#include "base/memory.h"
 #include "main/signals.h"
 #include "main/start.h"
 
 #include <stdlib.h>
 
+static void report(const char *what)
+{
+    mtevL(mtev_error, "%s\n", what);
+}
+
 void mtev_memory_init(void)
 {
-    /* malloc(3) is ready for threads from the start; this is where shared memory will begin */
+    memory_report_to(report); /* all else is ready from the start */
 }
 
 /* Return what is asked for and cannot be had yet, or NULL: better no process than half of one. */
