@@ -57,6 +57,7 @@ static_assert(sizeof(struct array) % _Alignof(max_align_t) == 0, "what follows i
 static_assert(1 << SIZE_LOG2_DEFAULT == MTEV_HASH_DEFAULT_SIZE, "as promised");
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic bool has_secret; /* once was done: quicker to ask */
 static uint64_t secret[2];
 
 /* ---- what the set calls ---------------------------------------------------------- */
@@ -131,6 +132,7 @@ static void make_secret(void)
         secret[0] = (uint64_t)now.tv_nsec;
         secret[1] = (uintptr_t)&now;
     }
+    atomic_store_explicit(&has_secret, true, memory_order_release); /* pairs with begin_item() */
 }
 
 /* Have the set of a locked table be there; false: no memory. */
@@ -203,7 +205,8 @@ static bool begin_item(struct item *item, const mtev_hash_table *h, const char *
         errno = EINVAL;
         return false;
     }
-    pthread_once(&once, make_secret);
+    if (__builtin_expect(!atomic_load_explicit(&has_secret, memory_order_acquire), 0))
+        pthread_once(&once, make_secret);
     item->key = key;
     item->klen = klen;
     item->hash = (uint32_t)siphash(key, (size_t)klen, secret);
@@ -430,11 +433,11 @@ int mtev_hash_retrieve(mtev_hash_table *h, const char *key, int klen, void **dat
         errno = ENOENT;
         return 0;
     }
-    smr_begin();
+    smr_begin_short();
     const struct item *item = ck_hs_get(&table->set, spread(wanted.hash), &wanted);
     if (item != NULL && data != NULL)
         *data = item->data;
-    smr_end();
+    smr_end_short();
     if (item == NULL)
         errno = ENOENT;
     return item != NULL;
@@ -462,9 +465,9 @@ int mtev_hash_size(mtev_hash_table *h)
     struct table *table = table_of(h);
     if (is_empty(table))
         return 0;
-    smr_begin();
+    smr_begin_short();
     unsigned long count = ck_hs_count(&table->set);
-    smr_end();
+    smr_end_short();
     return count < INT_MAX ? (int)count : INT_MAX;
 }
 
@@ -477,7 +480,7 @@ static int advance(mtev_hash_table *h, mtev_hash_iter *iter,
     if (is_empty(table))
         return 0;
     memcpy(&at, iter->opaque, sizeof(at));
-    smr_begin();
+    smr_begin_short();
     bool is_found = next(&table->set, &at, &found);
     if (is_found) {
         struct item *item = found;
@@ -486,7 +489,7 @@ static int advance(mtev_hash_table *h, mtev_hash_iter *iter,
         iter->value.ptr = item->data;
         iter->klen = item->klen;
     }
-    smr_end();
+    smr_end_short();
     memcpy(iter->opaque, &at, sizeof(at));
     return is_found;
 }

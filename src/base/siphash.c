@@ -42,11 +42,21 @@ static inline uint64_t little_endian(uint64_t word)
 #endif
 }
 
-/* The len < 8 bytes that are left, and the length in the highest byte. */
-static inline uint64_t last_word(const unsigned char *at, size_t len, size_t total)
+static inline uint64_t word_at(const unsigned char *at)
 {
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return little_endian(word);
+}
+
+/* The last total % 8 of total bytes, which start at at, and the length in the highest byte. */
+static inline uint64_t last_word(const unsigned char *at, size_t total)
+{
+    size_t left = total % 8;
     uint64_t word = (uint64_t)total << 56;
-    for (size_t i = 0; i < len; i++)
+    if (left > 0 && total >= 8)
+        return word | word_at(at + left - 8) >> (8 * (8 - left));
+    for (size_t i = 0; i < left; i++)
         word |= (uint64_t)at[i] << (8 * i);
     return word;
 }
@@ -60,13 +70,9 @@ uint64_t siphash(const void *bytes, size_t len, const uint64_t key[2])
         .v2 = key[0] ^ UINT64_C(0x6c7967656e657261),
         .v3 = key[1] ^ UINT64_C(0x7465646279746573),
     };
-    size_t left = len;
-    for (; left >= 8; left -= 8, at += 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof(word));
-        add_word(&s, little_endian(word));
-    }
-    add_word(&s, last_word(at, left, len));
+    for (size_t left = len; left >= 8; left -= 8, at += 8)
+        add_word(&s, word_at(at));
+    add_word(&s, last_word(at, len));
     s.v2 ^= 0xff;
     sip_round(&s);
     sip_round(&s);

@@ -27,6 +27,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <time.h>
 
 #define BUCKET_GUEST UINT32_MAX /* of a section that guests counts */
@@ -36,8 +37,9 @@
 
 struct thread_record {
     ck_epoch_record_t epoch;
-    unsigned deferred;    /* since the last try to free */
-    size_t deferred_size; /* bytes */
+    ck_stack_entry_t *fresh, *fresh_last; /* deferred since the last try to free: of no epoch yet */
+    unsigned fresh_count;
+    size_t fresh_size; /* bytes */
 };
 
 struct nap {
@@ -83,8 +85,10 @@ static struct thread_record *find_record(void)
         return (struct thread_record *)used;
     }
     struct thread_record *record = alloc_aligned(_Alignof(struct thread_record), sizeof(*record));
-    if (record != NULL)
-        ck_epoch_register(&epoch, &record->epoch, NULL);
+    if (record == NULL)
+        return NULL;
+    memset(record, 0, sizeof(*record));
+    ck_epoch_register(&epoch, &record->epoch, NULL);
     return record;
 }
 
@@ -103,15 +107,33 @@ int smr_enter(void)
         ck_epoch_unregister(&record->epoch);
         return -ENOMEM;
     }
-    record->deferred = 0;
-    record->deferred_size = 0;
     self = record;
     return 0;
+}
+
+/*
+ * Put what record has deferred on the list of this epoch.  The epoch must not be read before others
+ * see that the objects are out of reach, or one who still reaches them in the next epoch would not
+ * be waited for.  One fence, which costs as much as a section, does for all.
+ */
+static void date(struct thread_record *record)
+{
+    if (record->fresh == NULL)
+        return;
+    ck_pr_fence_memory();
+    ck_stack_t *list = &record->epoch.pending[ck_epoch_value(&epoch) & (CK_EPOCH_LENGTH - 1)];
+    record->fresh_last->next = list->head;
+    list->head = record->fresh;
+    record->epoch.n_pending += record->fresh_count;
+    record->fresh = record->fresh_last = NULL;
+    record->fresh_count = 0;
+    record->fresh_size = 0;
 }
 
 /* Move all that record has deferred to the attic, which the caller has locked. */
 static void move_to_attic(struct thread_record *record)
 {
+    date(record);
     for (size_t i = 0; i < CK_EPOCH_LENGTH; i++) {
         ck_stack_entry_t *node = ck_stack_batch_pop_npsc(&record->epoch.pending[i]);
         while (node != NULL) {
@@ -123,8 +145,6 @@ static void move_to_attic(struct thread_record *record)
     attic.epoch.n_pending += record->epoch.n_pending;
     atomic_store_explicit(&attic_count, attic.epoch.n_pending, memory_order_relaxed);
     record->epoch.n_pending = 0;
-    record->deferred = 0;
-    record->deferred_size = 0;
 }
 
 /* Take the thread's record from it; no section of the thread goes on. */
@@ -203,6 +223,25 @@ bool smr_is_open(void)
     return current.depth > 0;
 }
 
+/* Between the two nothing changes what they look at. */
+void smr_begin_short(void)
+{
+    if (current.depth == 0 && self != NULL)
+        ck_epoch_begin(&self->epoch, NULL);
+    else
+        smr_begin();
+}
+
+void smr_end_short(void)
+{
+    if (current.depth > 0) {
+        smr_end();
+        return;
+    }
+    tsan_release(&epoch); /* pairs with free_all() */
+    ck_epoch_end(&self->epoch, NULL);
+}
+
 struct smr_section smr_take(void)
 {
     struct smr_section section = current;
@@ -220,20 +259,22 @@ void smr_put(struct smr_section section)
 
 void smr_defer(ck_epoch_entry_t *entry, ck_epoch_cb_t *end, size_t size)
 {
-    bool is_guest = self == NULL && smr_enter() != 0;
-    /* The epoch must not be read before others see that the object is out of reach, or one who
-     * still reaches it in the next epoch would not be waited for. */
-    ck_pr_fence_memory();
-    if (is_guest) {
+    if (self == NULL && smr_enter() != 0) {
         pthread_mutex_lock(&attic_lock);
+        ck_pr_fence_memory(); /* as in date() */
         ck_epoch_call(&attic.epoch, entry, end);
         atomic_store_explicit(&attic_count, attic.epoch.n_pending, memory_order_relaxed);
         pthread_mutex_unlock(&attic_lock);
         return;
     }
-    ck_epoch_call(&self->epoch, entry, end);
-    self->deferred++;
-    self->deferred_size += size;
+    struct thread_record *record = self;
+    entry->function = end;
+    entry->stack_entry.next = record->fresh;
+    if (record->fresh == NULL)
+        record->fresh_last = &entry->stack_entry;
+    record->fresh = &entry->stack_entry;
+    record->fresh_count++;
+    record->fresh_size += size;
 }
 
 /* True if somebody has a section open that no record tells of. */
@@ -281,8 +322,7 @@ size_t smr_collect(void)
         return 0;
     if (self != NULL) {
         ck_stack_t ready = CK_STACK_INITIALIZER;
-        self->deferred = 0;
-        self->deferred_size = 0;
+        date(self);
         if (self->epoch.n_pending > 0 && !has_guests())
             ck_epoch_poll_deferred(&self->epoch, &ready);
         count = free_all(CK_STACK_FIRST(&ready));
@@ -292,8 +332,8 @@ size_t smr_collect(void)
 
 void smr_collect_if_due(void)
 {
-    bool is_due = self == NULL || self->deferred >= SMR_BACKLOG_MAX ||
-                  self->deferred_size >= SMR_BACKLOG_SIZE_MAX;
+    bool is_due = self == NULL || self->fresh_count >= SMR_BACKLOG_MAX ||
+                  self->fresh_size >= SMR_BACKLOG_SIZE_MAX;
     if (__builtin_expect(!is_due, 1) || is_freeing)
         return;
     if (!atomic_load_explicit(&hands_over, memory_order_relaxed) || smr_hand_over() != 0)
@@ -341,9 +381,8 @@ int smr_barrier(size_t *ret_count)
     if (is_freeing || guest_sections > 0 || (self != NULL && self->epoch.active > 0))
         return -EDEADLK;
     if (self != NULL) {
+        date(self);
         take_pending(&self->epoch, &all);
-        self->deferred = 0;
-        self->deferred_size = 0;
     }
     pthread_mutex_lock(&attic_lock);
     take_pending(&attic.epoch, &all);
@@ -415,7 +454,7 @@ int smr_hand_over_always(void)
 
 size_t smr_pending(void)
 {
-    return self == NULL ? 0 : self->epoch.n_pending;
+    return self == NULL ? 0 : self->epoch.n_pending + self->fresh_count;
 }
 
 size_t smr_pending_left(void)

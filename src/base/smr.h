@@ -45,6 +45,10 @@ bool smr_is_open(void);
 struct smr_section smr_take(void);
 void smr_put(struct smr_section section);
 
+/* The same for a few instructions, in which no section is begun, ended, taken or put back. */
+void smr_begin_short(void);
+void smr_end_short(void);
+
 /*
  * Have end(entry) called when no section that is open now is open any more.  entry is embedded in
  * the object of size bytes, which nobody can reach any more by new reads.  Calls back nobody, so it
