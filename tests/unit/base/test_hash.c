@@ -13,6 +13,7 @@
 #include <mtev_memory.h>
 
 #include "base/alloc.h"
+#include "base/smr.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -272,10 +273,15 @@ static size_t number_of(const char *key)
     return strtoul(key, NULL, 10);
 }
 
+static void fill_from(mtev_hash_table *h, size_t first)
+{
+    for (size_t i = first; i < KEY_COUNT; i++)
+        assert_int_equal(store(h, keys[i], (void *)(i + 1)), 1);
+}
+
 static void fill(mtev_hash_table *h)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        assert_int_equal(store(h, keys[i], (void *)(i + 1)), 1);
+    fill_from(h, 0);
 }
 
 static void check_visits(mtev_hash_table *h, int (*advance)(mtev_hash_table *, mtev_hash_iter *))
@@ -376,6 +382,60 @@ static void a_dictionary_owns_copies(void **state)
     assert_int_equal(mtev_hash_dict_delete(&h, "key"), 0);
     mtev_hash_destroy(&h, free, free);
     mtev_hash_destroy(&src, NULL, NULL);
+}
+
+#define MANY_KEYS 300000 /* of which some ten pairs share the 32 bits of their hash */
+
+static void keys_with_the_same_hash_are_told_apart(void **state)
+{
+    mtev_hash_table h = MTEV_HASH_EMPTY;
+    uint32_t *numbers = alloc_zeroed(MANY_KEYS, sizeof(*numbers));
+    assert_non_null(numbers);
+    for (uint32_t i = 0; i < MANY_KEYS; i++) {
+        numbers[i] = i;
+        assert_int_equal(mtev_hash_store(&h, (const char *)&numbers[i], 4, &numbers[i]), 1);
+    }
+    for (uint32_t i = 0; i < MANY_KEYS; i++)
+        assert_ptr_equal(mtev_hash_get(&h, (const char *)&i, 4), &numbers[i]);
+    for (uint32_t i = MANY_KEYS; i < 2 * MANY_KEYS; i++)
+        assert_null(mtev_hash_get(&h, (const char *)&i, 4));
+    mtev_hash_destroy(&h, NULL, NULL);
+    alloc_free(numbers);
+}
+
+/* ---- memory ---------------------------------------------------------------------- */
+
+static void what_readers_may_see_is_kept_for_them(void **state)
+{
+    mtev_hash_table h = MTEV_HASH_EMPTY;
+    mtev_memory_maintenance_ex(MTEV_MM_BARRIER);
+    store(&h, keys[0], NULL);
+    mtev_memory_begin();
+    fill_from(&h, 1); /* it grows */
+    size_t arrays = smr_pending();
+    assert_in_range(arrays, 1, 10);
+    assert_int_equal(mtev_hash_delete(&h, keys[0], (int)strlen(keys[0]), NULL, NULL), 1);
+    assert_int_equal(smr_pending(), arrays + 1);
+    assert_int_equal(mtev_memory_maintenance_ex(MTEV_MM_TRY), 0);
+    mtev_memory_end();
+    assert_int_equal(mtev_memory_maintenance_ex(MTEV_MM_BARRIER), arrays + 1);
+    mtev_hash_destroy(&h, NULL, NULL);
+}
+
+static void marks_of_deleted_keys_are_swept_away(void **state)
+{
+    mtev_hash_table h = MTEV_HASH_EMPTY;
+    const int count = 10000, at_once = 10;
+    alloc_fail_nth(UINT64_MAX, 0); /* counts */
+    for (int i = 0; i < count; i++) {
+        const char *old = keys[(i + KEY_COUNT - at_once) % KEY_COUNT];
+        assert_int_equal(store(&h, keys[i % KEY_COUNT], NULL), 1);
+        mtev_hash_delete(&h, old, (int)strlen(old), NULL, NULL);
+    }
+    uint64_t arrays = alloc_asked() - (uint64_t)count;
+    alloc_fail_nth(0, 0);
+    assert_in_range(arrays, count / MTEV_HASH_DEFAULT_SIZE, 2 * count / MTEV_HASH_DEFAULT_SIZE);
+    mtev_hash_destroy(&h, NULL, NULL);
 }
 
 /* ---- without memory -------------------------------------------------------------- */
@@ -626,6 +686,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_snapshot_is_visited_while_the_table_grows, begin),
     cmocka_unit_test_setup(all_keys_are_deleted_and_the_table_goes_on, begin),
     cmocka_unit_test_setup(a_dictionary_owns_copies, begin),
+    cmocka_unit_test_setup(keys_with_the_same_hash_are_told_apart, begin),
+    cmocka_unit_test_setup(what_readers_may_see_is_kept_for_them, begin),
+    cmocka_unit_test_setup(marks_of_deleted_keys_are_swept_away, begin),
     cmocka_unit_test_setup(every_allocation_may_fail, begin),
     cmocka_unit_test_setup(a_million_calls_agree_with_an_array, begin),
     cmocka_unit_test_setup(readers_run_beside_one_writer_without_a_lock, begin),
