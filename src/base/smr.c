@@ -152,7 +152,7 @@ static void leave(void)
 {
     struct thread_record *record = self;
     smr_collect();
-    if (record->epoch.n_pending > 0) {
+    if (smr_pending() > 0) {
         pthread_mutex_lock(&attic_lock);
         move_to_attic(record);
         pthread_cond_signal(&attic_filled);

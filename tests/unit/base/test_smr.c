@@ -218,6 +218,26 @@ static void what_a_thread_leaves_is_freed_by_others(void **state)
     reader_end(&reader);
 }
 
+static void end_and_defer(ck_epoch_entry_t *entry)
+{
+    object_end(entry);
+    defer_one();
+}
+
+static void *defer_a_chain(void *closure)
+{
+    struct object *object = alloc_zeroed(1, sizeof(*object));
+    smr_defer(&object->entry, end_and_defer, sizeof(*object));
+    return NULL;
+}
+
+static void what_is_deferred_while_a_thread_ends_is_freed_by_others(void **state)
+{
+    in_thread(defer_a_chain, NULL);
+    collect_often();
+    assert_int_equal(freed, 2);
+}
+
 static void *begin_and_end(void *closure)
 {
     smr_begin();
@@ -553,6 +573,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(a_section_that_is_taken_away_protects_as_before, begin),
     cmocka_unit_test_setup(sections_that_overlap_for_ever_do_not_hold_up_the_epoch, begin),
     cmocka_unit_test_setup(what_a_thread_leaves_is_freed_by_others, begin),
+    cmocka_unit_test_setup(what_is_deferred_while_a_thread_ends_is_freed_by_others, begin),
     cmocka_unit_test_setup(a_thread_that_ends_closes_its_section, begin),
     cmocka_unit_test_setup(a_crowd_of_threads_shares_one_record_in_turn, begin),
     cmocka_unit_test_setup(a_thread_leaves_outside_sections_only, begin),
