@@ -4,6 +4,7 @@
  * awake costs its senders no system call, and a loop with nothing to do makes no turns.
  * Method: loops of our own whose poller is wrapped so that its calls are counted.
  */
+#include "counted.h"
 #include "in_loop.h"
 
 #include "base/alloc.h"
@@ -11,32 +12,14 @@
 #include <errno.h>
 #include <poll.h>
 
-static _Atomic int waits, wakes;
-static struct poller_ops counting;
 static struct loop *loop;
-
-static int count_wait(struct poller *p, struct epoll_event *ready, int max, uint64_t timeout_ns)
-{
-    atomic_fetch_add(&waits, 1);
-    return poller_epoll.wait(p, ready, max, timeout_ns);
-}
-
-static void count_wake(struct poller *p)
-{
-    atomic_fetch_add(&wakes, 1);
-    poller_epoll.wake(p);
-}
 
 static int begin(void **state)
 {
-    atomic_store(&waits, 0);
-    atomic_store(&wakes, 0);
+    atomic_store(&counted_waits, 0);
+    atomic_store(&counted_wakes, 0);
     if (loop_new("e:test/0", NULL, 0, &loop) != 0)
         return 1;
-    counting = poller_epoll;
-    counting.wait = count_wait;
-    counting.wake = count_wake;
-    loop->poller->ops = &counting;
     return loop_start(loop);
 }
 
@@ -122,10 +105,10 @@ static void post_another(void *closure)
 static void mail_that_is_posted_by_mail_needs_no_wake(void **state)
 {
     wait_until_asleep();
-    atomic_store(&wakes, 0);
+    atomic_store(&counted_wakes, 0);
     run_there(post_another, NULL);
     errand_wait(&chained);
-    assert_int_equal(wakes, 1); /* the first one's */
+    assert_int_equal(counted_wakes, 1); /* the first one's */
 }
 
 /* ---- waking ---------------------------------------------------------------------- */
@@ -135,24 +118,24 @@ static void a_loop_that_is_awake_is_not_woken(void **state)
     static struct errand errands[100];
     struct hold hold;
     hold_begin(&hold, loop);
-    atomic_store(&wakes, 0);
+    atomic_store(&counted_wakes, 0);
     for (size_t i = 0; i < 100; i++)
         errand_send(&errands[i], loop, do_nothing, NULL);
     loop_wake(loop);
-    assert_int_equal(wakes, 0);
+    assert_int_equal(counted_wakes, 0);
     hold_end(&hold);
     for (size_t i = 0; i < 100; i++)
         errand_wait(&errands[i]);
-    assert_int_equal(wakes, 0);
+    assert_int_equal(counted_wakes, 0);
 }
 
 static void a_loop_that_sleeps_is_woken_once(void **state)
 {
     for (int i = 0; i < 100; i++) {
         wait_until_asleep();
-        atomic_store(&wakes, 0);
+        atomic_store(&counted_wakes, 0);
         run_there(do_nothing, NULL);
-        assert_int_equal(wakes, 1);
+        assert_int_equal(counted_wakes, 1);
     }
 }
 
@@ -209,7 +192,7 @@ static void no_wake_up_is_lost_in_a_storm(void **state)
 
 static void read_waits(void *closure)
 {
-    *(int *)closure = atomic_load(&waits);
+    *(int *)closure = atomic_load(&counted_waits);
 }
 
 /* One wait begins after this mail; the wake for it may come late, and end that one for another. */
@@ -218,7 +201,7 @@ static void an_idle_loop_makes_no_turns(void **state)
     int before;
     run_there(read_waits, &before);
     poll(NULL, 0, REST_MS);
-    assert_in_range(waits, before + 1, before + 2);
+    assert_in_range(counted_waits, before + 1, before + 2);
 }
 
 static void never_fire(struct wheel_node *node)
@@ -245,7 +228,8 @@ static void a_far_timer_costs_hardly_a_turn(void **state)
     run_there(arm_far_timer, NULL);
     run_there(read_waits, &before);
     poll(NULL, 0, REST_MS);
-    assert_in_range(waits, before + 1, before + 3); /* a coarse slot of the wheel may have ended */
+    assert_in_range(counted_waits, before + 1,
+                    before + 3); /* a coarse slot of the wheel may have ended */
     run_there(disarm_far_timer, NULL);
 }
 
@@ -356,4 +340,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_hooks_of_a_loop_run_in_its_thread),
     cmocka_unit_test(a_hook_that_fails_ends_the_start),
 };
-HARNESS_MAIN(tests)
+
+int main(void)
+{
+    count_pollers();
+    return harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
+}
