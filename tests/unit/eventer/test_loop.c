@@ -139,25 +139,26 @@ static void a_loop_that_sleeps_is_woken_once(void **state)
     }
 }
 
-#define SENDER_COUNT 4
+#define SENDER_COUNT 8
 #define STORM_COUNT  5000
 
 struct storm_mail {
     struct mail mail;
-    struct tally *tally;
+    struct tally *tally; /* NULL: nobody waits for it */
+    size_t sender, number;
 };
 
-static unsigned storm_runs;
+static struct storm_mail storm[SENDER_COUNT][STORM_COUNT];
+static size_t storm_next[SENDER_COUNT]; /* the letter of a sender whose turn it is */
 
 static void count_storm(struct mail *mail, struct loop *running)
 {
-    struct storm_mail *storm = list_entry(mail, struct storm_mail, mail);
-    storm_runs++;
-    if (storm->tally != NULL)
-        tally_raise(storm->tally);
+    struct storm_mail *letter = list_entry(mail, struct storm_mail, mail);
+    check_int(letter->number, storm_next[letter->sender]);
+    storm_next[letter->sender]++;
+    if (letter->tally != NULL)
+        tally_raise(letter->tally);
 }
-
-static struct storm_mail storm[SENDER_COUNT][STORM_COUNT];
 
 /* Every hundredth letter is waited for, so that the loop falls asleep again and again. */
 static void *send_storm(void *closure)
@@ -166,7 +167,10 @@ static void *send_storm(void *closure)
     struct tally tally = TALLY_NONE;
     for (size_t i = 0; i < STORM_COUNT; i++) {
         bool is_last = i % 100 == 99;
-        letters[i] = (struct storm_mail){.mail.run = count_storm, .tally = is_last ? &tally : NULL};
+        letters[i] = (struct storm_mail){.mail.run = count_storm,
+                                         .tally = is_last ? &tally : NULL,
+                                         .sender = (size_t)(letters - storm[0]) / STORM_COUNT,
+                                         .number = i};
         loop_post(loop, &letters[i].mail);
         if (is_last)
             tally_wait(&tally);
@@ -174,16 +178,19 @@ static void *send_storm(void *closure)
     return NULL;
 }
 
-static void no_wake_up_is_lost_in_a_storm(void **state)
+static void a_storm_is_run_in_order_and_wakes_no_more_often_than_the_loop_sleeps(void **state)
 {
     pthread_t senders[SENDER_COUNT];
-    storm_runs = 0;
+    memset(storm_next, 0, sizeof(storm_next));
     for (size_t i = 0; i < SENDER_COUNT; i++)
         assert_int_equal(pthread_create(&senders[i], NULL, send_storm, storm[i]), 0);
     for (size_t i = 0; i < SENDER_COUNT; i++)
         pthread_join(senders[i], NULL);
     run_there(do_nothing, NULL);
-    assert_int_equal(storm_runs, SENDER_COUNT * STORM_COUNT);
+    for (size_t i = 0; i < SENDER_COUNT; i++)
+        assert_int_equal(storm_next[i], STORM_COUNT);
+    assert_in_range(counted_wakes, 1, counted_waits); /* of 40,000 that were sent */
+    assert_checks();
 }
 
 /* ---- rest ------------------------------------------------------------------------ */
@@ -332,7 +339,7 @@ static const struct CMUnitTest tests[] = {
     with_loop(mail_that_is_posted_by_mail_needs_no_wake),
     with_loop(a_loop_that_is_awake_is_not_woken),
     with_loop(a_loop_that_sleeps_is_woken_once),
-    with_loop(no_wake_up_is_lost_in_a_storm),
+    with_loop(a_storm_is_run_in_order_and_wakes_no_more_often_than_the_loop_sleeps),
     with_loop(an_idle_loop_makes_no_turns),
     with_loop(a_far_timer_costs_hardly_a_turn),
     with_loop(the_clock_of_a_turn_is_fresh_after_a_long_sleep),
