@@ -191,7 +191,7 @@ static void a_deadline_is_kept_and_never_early(void)
         do
             assert_int_equal(look(due_ns), 0);
         while (++waits < 1000 && clock_mono_ns() < due_ns);
-        assert_in_range(waits, 1, 3); /* it sleeps */
+        assert_in_range(waits, 1, 50); /* it sleeps; the end of a ring may interrupt that */
         assert_true(clock_mono_ns() >= due_ns);
     }
     assert_int_equal(look(1), 0); /* long past */
