@@ -25,8 +25,13 @@ test: ## build and run every test
 	@tools/build $(BUILD) -Dtests=enabled
 	@tools/run-tests $(BUILD)
 
-variants: ## test the coroutine core with the portable switch, then with control words of its own
+pollers := $(foreach suite,eventer:eventer coro listener http,--only $(suite))
+
+variants: ## test loops with poll and io_uring, and the coroutine core with its other switches
 	@tools/setup build test
+	@tools/build $(BUILD) -Dtests=enabled
+	@EVENTER_IMPLEMENTATION=poll tools/run-tests $(pollers) $(BUILD)
+	@EVENTER_IMPLEMENTATION=io_uring tools/run-tests $(pollers) $(BUILD)
 	@tools/build $(BUILD)-ucontext -Dtests=enabled -Daco_switch=ucontext
 	@tools/build $(BUILD)-fpu -Dtests=enabled -Daco_fpu_control=true
 	@tools/run-tests --only aco --only coro $(BUILD)-ucontext $(BUILD)-fpu

@@ -61,4 +61,11 @@ static inline struct timeval clock_timeval(uint64_t ns)
                             .tv_usec = (suseconds_t)(ns % CLOCK_NS_PER_S / CLOCK_NS_PER_US)};
 }
 
+/* Return ns as a timespec. */
+static inline struct timespec clock_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / CLOCK_NS_PER_S),
+                             .tv_nsec = (long)(ns % CLOCK_NS_PER_S)};
+}
+
 #endif

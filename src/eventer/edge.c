@@ -84,3 +84,20 @@ void edge_ready(int fd, uint32_t generation, uint32_t poll_bits)
     e->edge.sticky |= (uint16_t)(poll_bits & stays);
     e->edge.on_ready(e, poll_bits);
 }
+
+/*
+ * Nobody waits before a try said that there is nothing left, so what counts as ready needs no
+ * report.  Hang-ups and errors are news to whoever waits, and once to everybody.
+ */
+uint32_t edge_awaited(int fd, uint32_t generation)
+{
+    const struct fd_slot *slot = fdtable_find(fd);
+    if (slot == NULL || atomic_load_explicit(&slot->generation, memory_order_relaxed) != generation)
+        return 0;
+    const struct event_edge *edge = &slot->event->edge;
+    const uint32_t ends = POLLERR | POLLHUP;
+    uint32_t bits = (edge->may_read ? 0 : POLLIN | ends) | (edge->may_write ? 0 : POLLOUT | ends);
+    if ((edge->sticky & ends) == 0)
+        bits |= (POLLPRI | POLLRDHUP | ends) & ~(uint32_t)edge->sticky;
+    return bits;
+}

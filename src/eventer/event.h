@@ -21,15 +21,11 @@
 #include <eventer/eventer.h>
 
 #include "base/list.h"
+#include "eventer/poller.h"
 #include "eventer/wheel.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-
-#ifndef POLLRDHUP
-#define POLLRDHUP 0x2000
-#endif
 
 struct loop;
 struct coro;
@@ -162,6 +158,12 @@ int edge_want_out(eventer_t e);
 
 /* The poller said that e is ready. */
 void edge_ready(int fd, uint32_t generation, uint32_t poll_bits);
+
+/*
+ * Which POLL* bits of a registration its user waits for, or has not been told of (poller.h).  Its
+ * loop only.
+ */
+uint32_t edge_awaited(int fd, uint32_t generation);
 
 /* Note what a read or write of wanted bytes that returned rv says about readiness. */
 static inline void edge_note_read(eventer_t e, ssize_t rv, size_t wanted)

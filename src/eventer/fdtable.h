@@ -50,6 +50,16 @@ static inline uint64_t fd_tag(int fd, uint32_t generation, bool edge)
     return (uint64_t)generation << 32 | (edge ? FD_TAG_EDGE : 0) | (uint32_t)fd;
 }
 
+static inline int fd_tag_fd(uint64_t tag)
+{
+    return (int)(tag & (FD_TAG_EDGE - 1));
+}
+
+static inline uint32_t fd_tag_generation(uint64_t tag)
+{
+    return (uint32_t)(tag >> 32);
+}
+
 /*
  * Enter e (on loop, for interest) in its fd's slot, which is locked, and tell the poller.  A slot
  * whose fd was closed behind the eventer's back is taken over, with one line.  Returns 0 or -errno:

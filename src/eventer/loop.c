@@ -4,7 +4,10 @@
 #include "base/alloc.h"
 #include "eventer/event.h"
 #include "eventer/fdtable.h"
+#include "eventer/props.h"
 #include "eventer/wall.h"
+
+#include <mtev_log.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -24,18 +27,16 @@ void loop_set_hooks(const struct loop_hooks *added)
 
 /* ---- a turn ---------------------------------------------------------------------- */
 
-/* How long this turn may sleep: until the next timer, and not at all if something waits already. */
-static uint64_t sleep_ns(struct loop *loop)
+/* Until when this turn may sleep: the next timer, and not at all if something waits already. */
+static uint64_t sleep_until_ns(struct loop *loop)
 {
     if (loop->has_more || atomic_load_explicit(&loop->must_stop, memory_order_relaxed))
-        return 0;
-    uint64_t most_ns = ring_is_empty(&loop->recurrents) ? POLLER_FOREVER : RECURRENT_SLEEP_NS_MAX;
+        return POLLER_AT_ONCE;
     uint64_t due_ns = wheel_next_ns(&loop->wheel);
-    if (due_ns == WHEEL_NEVER)
-        return most_ns;
-    uint64_t now_ns = clock_mono_ns();
-    uint64_t left_ns = due_ns > now_ns ? due_ns - now_ns : 0;
-    return left_ns < most_ns ? left_ns : most_ns;
+    if (ring_is_empty(&loop->recurrents))
+        return due_ns;
+    uint64_t latest_ns = clock_mono_ns() + RECURRENT_SLEEP_NS_MAX;
+    return due_ns < latest_ns ? due_ns : latest_ns;
 }
 
 /*
@@ -45,13 +46,13 @@ static uint64_t sleep_ns(struct loop *loop)
  */
 static int wait_for_readiness(struct loop *loop)
 {
-    uint64_t timeout_ns = sleep_ns(loop);
-    if (timeout_ns > 0) {
+    uint64_t deadline_ns = sleep_until_ns(loop);
+    if (deadline_ns != POLLER_AT_ONCE) {
         atomic_store(&loop->is_asleep, true); /* pairs with loop_wake() */
         if (mailbox_has_mail(&loop->mail) || atomic_load(&loop->must_stop))
-            timeout_ns = 0;
+            deadline_ns = POLLER_AT_ONCE;
     }
-    int count = loop->poller->ops->wait(loop->poller, loop->ready, LOOP_BATCH_MAX, timeout_ns);
+    int count = loop->poller->ops->wait(loop->poller, loop->ready, LOOP_BATCH_MAX, deadline_ns);
     atomic_store_explicit(&loop->is_asleep, false, memory_order_relaxed);
     loop->now_ns = clock_mono_ns();
     loop->has_wall = loop->has_offset = false;
@@ -86,20 +87,24 @@ static void turn(struct loop *loop)
 void loop_dispatch(struct loop *loop, int count)
 {
     for (int i = 0; i < count; i++) {
-        uint64_t tag = loop->ready[i].data.u64;
+        uint64_t tag = loop->ready[i].tag;
         if (tag == POLLER_TAG_WAKE)
             continue;
         if (tag == POLLER_TAG_WALL) {
             wall_was_set(loop);
             continue;
         }
-        int fd = (int)(tag & (FD_TAG_EDGE - 1));
-        uint32_t generation = (uint32_t)(tag >> 32);
         if (tag & FD_TAG_EDGE)
-            edge_ready(fd, generation, loop->ready[i].events);
+            edge_ready(fd_tag_fd(tag), fd_tag_generation(tag), loop->ready[i].bits);
         else
-            fd_event_ready(loop, fd, generation, loop->ready[i].events);
+            fd_event_ready(loop, fd_tag_fd(tag), fd_tag_generation(tag), loop->ready[i].bits);
     }
+}
+
+static uint32_t awaited(uint64_t tag)
+{
+    return tag == POLLER_TAG_WALL ? (uint32_t)POLLIN
+                                  : edge_awaited(fd_tag_fd(tag), fd_tag_generation(tag));
 }
 
 /* ---- its thread ------------------------------------------------------------------ */
@@ -145,14 +150,20 @@ static void *thread_main(void *arg)
 
 int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop **out)
 {
+    const struct poller_ops *ops = props_poller();
+    if (ops == NULL) {
+        mtevL(mtev_error, "EVENTER_IMPLEMENTATION is neither epoll nor poll nor io_uring\n");
+        return -EINVAL;
+    }
     struct loop *loop = alloc_zeroed(1, sizeof(*loop));
     if (loop == NULL)
         return -ENOMEM;
-    int err = poller_epoll.open(&loop->poller);
+    int err = ops->open(&loop->poller);
     if (err != 0) {
         alloc_free(loop);
         return err;
     }
+    loop->poller->awaited = awaited;
     snprintf(loop->name, sizeof(loop->name), "%s", name);
     loop->pool = pool;
     loop->index = index;

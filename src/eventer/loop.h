@@ -52,7 +52,7 @@ struct loop {
     int index; /* among all loops */
     pthread_t thread;
     char name[32];
-    struct epoll_event ready[LOOP_BATCH_MAX];
+    struct poller_ready ready[LOOP_BATCH_MAX];
 };
 
 /* What a higher layer adds to every loop; called in the loop's thread. */

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "eventer/poller.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLPRI == EPOLLPRI &&
                   POLLERR == EPOLLERR && POLLHUP == EPOLLHUP,
               "poll(2) bits are epoll(7) bits");
 static_assert(POLLER_EDGE == (uint32_t)EPOLLET, "the edge bit is epoll's");
+static_assert(sizeof(struct poller_ready) == sizeof(struct epoll_event) &&
+                  offsetof(struct poller_ready, bits) == offsetof(struct epoll_event, events) &&
+                  offsetof(struct poller_ready, tag) == offsetof(struct epoll_event, data),
+              "epoll_wait(2) writes struct poller_ready");
 
 struct epoll_poller {
     struct poller base;
@@ -62,33 +68,32 @@ static int epoll_open(struct poller **out)
     return 0;
 }
 
-static int wait_ms(struct epoll_poller *self, struct epoll_event *ready, int max,
-                   uint64_t timeout_ns)
+static int wait_ms(struct epoll_poller *self, struct epoll_event *ready, int max, uint64_t left_ns)
 {
-    const uint64_t ns_per_ms = 1000000;
     int timeout_ms = -1;
-    if (timeout_ns != POLLER_FOREVER) {
-        uint64_t ms = timeout_ns / ns_per_ms + (timeout_ns % ns_per_ms != 0);
+    if (left_ns != POLLER_FOREVER) {
+        uint64_t ms = left_ns / CLOCK_NS_PER_MS + (left_ns % CLOCK_NS_PER_MS != 0);
         timeout_ms = ms > INT32_MAX ? INT32_MAX : (int)ms;
     }
     return epoll_wait(self->fd, ready, max, timeout_ms);
 }
 
-static int epoll_poller_wait(struct poller *p, struct epoll_event *ready, int max,
-                             uint64_t timeout_ns)
+static int epoll_poller_wait(struct poller *p, struct poller_ready *ready, int max,
+                             uint64_t deadline_ns)
 {
     struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
+    struct epoll_event *events = (void *)ready;
+    uint64_t left_ns = poller_left_ns(deadline_ns);
     int count = -1;
-    if (timeout_ns == 0 || timeout_ns == POLLER_FOREVER ||
+    if (left_ns == 0 || left_ns == POLLER_FOREVER ||
         atomic_load_explicit(&lacks_pwait2, memory_order_relaxed)) {
-        count = wait_ms(self, ready, max, timeout_ns);
+        count = wait_ms(self, events, max, left_ns);
     } else {
-        struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000u),
-                                   .tv_nsec = (long)(timeout_ns % 1000000000u)};
-        count = epoll_pwait2(self->fd, ready, max, &timeout, NULL);
+        struct timespec timeout = clock_timespec(left_ns);
+        count = epoll_pwait2(self->fd, events, max, &timeout, NULL);
         if (count < 0 && errno == ENOSYS) {
             atomic_store(&lacks_pwait2, true);
-            count = wait_ms(self, ready, max, timeout_ns);
+            count = wait_ms(self, events, max, left_ns);
         }
     }
     assert(count >= 0 || errno == EINTR);

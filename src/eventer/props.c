@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STACK_SIZE_MIN ((uint64_t)16 * 1024)
@@ -20,6 +21,38 @@ static struct props props = {
 const struct props *props_get(void)
 {
     return &props;
+}
+
+static const struct poller_ops *const pollers[] = {&poller_epoll, &poller_poll, &poller_uring};
+
+static const struct poller_ops *find_poller(const char *name)
+{
+    for (size_t i = 0; i < sizeof(pollers) / sizeof(pollers[0]); i++)
+        if (strcmp(pollers[i]->name, name) == 0)
+            return pollers[i];
+    return NULL;
+}
+
+const struct poller_ops *props_poller(void)
+{
+    const char *name = secure_getenv("EVENTER_IMPLEMENTATION");
+    if (props.poller != NULL)
+        return props.poller;
+    return name == NULL || *name == '\0' ? &poller_epoll : find_poller(name);
+}
+
+void props_set_poller(const struct poller_ops *ops)
+{
+    props.poller = ops;
+}
+
+static int set_poller(const char *name)
+{
+    const struct poller_ops *ops = find_poller(name);
+    if (ops == NULL)
+        return -EINVAL;
+    props.poller = ops;
+    return 0;
 }
 
 static const struct {
@@ -104,7 +137,7 @@ static int set(const char *key, const char *value)
     if (strncmp(key, "jobq_", 5) == 0)
         return set_jobq(key + 5, value);
     if (strcmp(key, "implementation") == 0)
-        return strcmp(value, "epoll") == 0 ? 0 : -EINVAL;
+        return set_poller(value);
     return -ENOENT;
 }
 

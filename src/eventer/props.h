@@ -28,9 +28,10 @@ struct props_jobq {
 struct props {
     uint64_t concurrency; /* loops of the default pool; 0: as many as there are usable CPUs */
     uint64_t default_queue_threads;
-    uint64_t rlim_nofiles;      /* 0: as many open files as the system allows */
-    uint64_t aco_shared_stacks; /* stacks a loop; 0: the default */
-    uint64_t aco_stack_size;    /* bytes */
+    uint64_t rlim_nofiles;           /* 0: as many open files as the system allows */
+    uint64_t aco_shared_stacks;      /* stacks a loop; 0: the default */
+    uint64_t aco_stack_size;         /* bytes */
+    const struct poller_ops *poller; /* of all loops; NULL: not set */
     struct props_pool pools[POOL_COUNT_MAX];
     size_t pool_count;
     struct props_jobq jobqs[PROPS_JOBQS_MAX];
@@ -39,5 +40,14 @@ struct props {
 
 /* The properties as they are now (borrowed for good). */
 const struct props *props_get(void);
+
+/*
+ * What loops wait with: what was set, or what EVENTER_IMPLEMENTATION in the environment names, or
+ * epoll.  NULL if it names nothing.
+ */
+const struct poller_ops *props_poller(void);
+
+/* Have loops made from now on wait with ops (borrowed for good), which need not have a name. */
+void props_set_poller(const struct poller_ops *ops);
 
 #endif

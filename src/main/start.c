@@ -95,7 +95,8 @@ static int choose_implementation(void)
         return 0;
     if (err == 0 && eventer_propset("implementation", name) != 0) {
         err = -errno;
-        conf_value_error(MTEV_CONF_ROOT, "/*/eventer/@implementation", "there is only epoll");
+        conf_value_error(MTEV_CONF_ROOT, "/*/eventer/@implementation",
+                         "neither epoll nor poll nor io_uring");
     }
     alloc_free(name);
     return err;

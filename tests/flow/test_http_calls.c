@@ -41,10 +41,10 @@ static int count_watch(struct poller *p, int fd, uint32_t was, uint32_t interest
     return poller->watch(p, fd, was, interest, tag);
 }
 
-static int count_wait(struct poller *p, struct epoll_event *ready, int max, uint64_t timeout_ns)
+static int count_wait(struct poller *p, struct poller_ready *ready, int max, uint64_t deadline_ns)
 {
     calls.waits++;
-    return poller->wait(p, ready, max, timeout_ns);
+    return poller->wait(p, ready, max, deadline_ns);
 }
 
 /* From the next request on, count what its connection and its loop do. */

@@ -56,7 +56,8 @@ class Start(Case):
 
     def test_an_eventer_of_no_kind(self):
         self.is_wrong("<daemon>", "<eventer implementation='abacus'/>", "</daemon>",
-                      at=2, reason='<eventer> implementation="abacus": there is only epoll')
+                      at=2, reason='<eventer> implementation="abacus": '
+                      'neither epoll nor poll nor io_uring')
 
     def test_a_wrong_port(self):
         self.is_wrong(*LISTENER.format("daemon", "keep", "127.0.0.1", "65536").split("\n"),

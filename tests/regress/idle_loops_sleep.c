@@ -2,31 +2,15 @@
 /*
  * Defect: every loop woke five times a second, there were four loops a CPU and one more, and
  * each job queue had a timer that ran every second.
- * Method: the default number of loops; count what its own epoll_wait(2) and epoll_pwait2(2) see
- * in half a second with parked coroutines, a far timer and queues, and nothing to do.
- * Shown red: have sleep_ns() of eventer/loop.c return at most 200 ms.
+ * Method: the default number of loops; count what their pollers are asked in
+ * half a second with parked coroutines, a far timer and queues, and nothing to do.
+ * Shown red: have sleep_until_ns() of eventer/loop.c return at most 200 ms from now.
  */
+#include "counted.h"
 #include "in_coroutine.h"
 
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/syscall.h>
-
-static _Atomic int waits;
-
-int epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
-{
-    atomic_fetch_add(&waits, 1);
-    return (int)syscall(SYS_epoll_pwait, epoll_fd, events, max, timeout_ms, NULL, NSIG / 8);
-}
-
-int epoll_pwait2(int epoll_fd, struct epoll_event *events, int max, const struct timespec *timeout,
-                 const sigset_t *signals)
-{
-    atomic_fetch_add(&waits, 1);
-    return (int)syscall(SYS_epoll_pwait2, epoll_fd, events, max, timeout, signals, NSIG / 8);
-}
 
 static void never_woken(void *closure)
 {
@@ -53,9 +37,9 @@ static void there_is_one_loop_a_cpu_and_it_sleeps(void **state)
         while (!atomic_load(&loop_at((uint32_t)i)->is_asleep))
             sched_yield();
     }
-    int before = atomic_load(&waits);
+    int before = atomic_load(&counted_waits);
     poll(NULL, 0, 500); /* nothing to wait for: that nothing happens is what is shown */
-    assert_in_range(waits, before, before + 1); /* a coarse slot of the timers may end */
+    assert_in_range(counted_waits, before, before + 1); /* a coarse slot of the timers may end */
 }
 
 static const struct CMUnitTest tests[] = {
@@ -64,6 +48,7 @@ static const struct CMUnitTest tests[] = {
 
 int main(void)
 {
+    count_pollers();
     start_loops(0);
     return harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
 }

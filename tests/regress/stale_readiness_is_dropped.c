@@ -49,6 +49,7 @@ static void replace_second(eventer_t e, uint32_t poll_bits)
     check_int(fds[0], fd);
     eventer_t fresh_event = eventer_alloc_fd(never, NULL, fds[0], 0);
     coro_convert(fresh_event, false);
+    fresh_event->edge.may_read = false;
     fresh = (struct end){(eventer_aco_t)fresh_event, fds[1]};
     check_int(edge_register(fresh_event, note_ready), 0);
     second.e = (eventer_aco_t)e; /* once is enough */
@@ -57,6 +58,7 @@ static void replace_second(eventer_t e, uint32_t poll_bits)
 static void make_both_ready(void *closure)
 {
     eventer_t e = (eventer_t)first.e;
+    e->edge.may_read = ((eventer_t)second.e)->edge.may_read = false; /* both wait to hear */
     check_int(edge_register(e, replace_second), 0);
     check_int(edge_register((eventer_t)second.e, note_ready), 0);
     check_int(write(first.peer, "x", 1), 1); /* the kernel reports them in this order */

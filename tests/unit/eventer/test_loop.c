@@ -4,6 +4,7 @@
  * awake costs its senders no system call, and a loop with nothing to do makes no turns.
  * Method: loops of our own whose poller is wrapped so that its calls are counted.
  */
+#include "counted.h"
 #include "in_loop.h"
 
 #include "base/alloc.h"
@@ -11,32 +12,14 @@
 #include <errno.h>
 #include <poll.h>
 
-static _Atomic int waits, wakes;
-static struct poller_ops counting;
 static struct loop *loop;
-
-static int count_wait(struct poller *p, struct epoll_event *ready, int max, uint64_t timeout_ns)
-{
-    atomic_fetch_add(&waits, 1);
-    return poller_epoll.wait(p, ready, max, timeout_ns);
-}
-
-static void count_wake(struct poller *p)
-{
-    atomic_fetch_add(&wakes, 1);
-    poller_epoll.wake(p);
-}
 
 static int begin(void **state)
 {
-    atomic_store(&waits, 0);
-    atomic_store(&wakes, 0);
+    atomic_store(&counted_waits, 0);
+    atomic_store(&counted_wakes, 0);
     if (loop_new("e:test/0", NULL, 0, &loop) != 0)
         return 1;
-    counting = poller_epoll;
-    counting.wait = count_wait;
-    counting.wake = count_wake;
-    loop->poller->ops = &counting;
     return loop_start(loop);
 }
 
@@ -122,10 +105,10 @@ static void post_another(void *closure)
 static void mail_that_is_posted_by_mail_needs_no_wake(void **state)
 {
     wait_until_asleep();
-    atomic_store(&wakes, 0);
+    atomic_store(&counted_wakes, 0);
     run_there(post_another, NULL);
     errand_wait(&chained);
-    assert_int_equal(wakes, 1); /* the first one's */
+    assert_int_equal(counted_wakes, 1); /* the first one's */
 }
 
 /* ---- waking ---------------------------------------------------------------------- */
@@ -135,46 +118,47 @@ static void a_loop_that_is_awake_is_not_woken(void **state)
     static struct errand errands[100];
     struct hold hold;
     hold_begin(&hold, loop);
-    atomic_store(&wakes, 0);
+    atomic_store(&counted_wakes, 0);
     for (size_t i = 0; i < 100; i++)
         errand_send(&errands[i], loop, do_nothing, NULL);
     loop_wake(loop);
-    assert_int_equal(wakes, 0);
+    assert_int_equal(counted_wakes, 0);
     hold_end(&hold);
     for (size_t i = 0; i < 100; i++)
         errand_wait(&errands[i]);
-    assert_int_equal(wakes, 0);
+    assert_int_equal(counted_wakes, 0);
 }
 
 static void a_loop_that_sleeps_is_woken_once(void **state)
 {
     for (int i = 0; i < 100; i++) {
         wait_until_asleep();
-        atomic_store(&wakes, 0);
+        atomic_store(&counted_wakes, 0);
         run_there(do_nothing, NULL);
-        assert_int_equal(wakes, 1);
+        assert_int_equal(counted_wakes, 1);
     }
 }
 
-#define SENDER_COUNT 4
+#define SENDER_COUNT 8
 #define STORM_COUNT  5000
 
 struct storm_mail {
     struct mail mail;
-    struct tally *tally;
+    struct tally *tally; /* NULL: nobody waits for it */
+    size_t sender, number;
 };
 
-static unsigned storm_runs;
+static struct storm_mail storm[SENDER_COUNT][STORM_COUNT];
+static size_t storm_next[SENDER_COUNT]; /* the letter of a sender whose turn it is */
 
 static void count_storm(struct mail *mail, struct loop *running)
 {
-    struct storm_mail *storm = list_entry(mail, struct storm_mail, mail);
-    storm_runs++;
-    if (storm->tally != NULL)
-        tally_raise(storm->tally);
+    struct storm_mail *letter = list_entry(mail, struct storm_mail, mail);
+    check_int(letter->number, storm_next[letter->sender]);
+    storm_next[letter->sender]++;
+    if (letter->tally != NULL)
+        tally_raise(letter->tally);
 }
-
-static struct storm_mail storm[SENDER_COUNT][STORM_COUNT];
 
 /* Every hundredth letter is waited for, so that the loop falls asleep again and again. */
 static void *send_storm(void *closure)
@@ -183,7 +167,10 @@ static void *send_storm(void *closure)
     struct tally tally = TALLY_NONE;
     for (size_t i = 0; i < STORM_COUNT; i++) {
         bool is_last = i % 100 == 99;
-        letters[i] = (struct storm_mail){.mail.run = count_storm, .tally = is_last ? &tally : NULL};
+        letters[i] = (struct storm_mail){.mail.run = count_storm,
+                                         .tally = is_last ? &tally : NULL,
+                                         .sender = (size_t)(letters - storm[0]) / STORM_COUNT,
+                                         .number = i};
         loop_post(loop, &letters[i].mail);
         if (is_last)
             tally_wait(&tally);
@@ -191,16 +178,19 @@ static void *send_storm(void *closure)
     return NULL;
 }
 
-static void no_wake_up_is_lost_in_a_storm(void **state)
+static void a_storm_is_run_in_order_and_wakes_no_more_often_than_the_loop_sleeps(void **state)
 {
     pthread_t senders[SENDER_COUNT];
-    storm_runs = 0;
+    memset(storm_next, 0, sizeof(storm_next));
     for (size_t i = 0; i < SENDER_COUNT; i++)
         assert_int_equal(pthread_create(&senders[i], NULL, send_storm, storm[i]), 0);
     for (size_t i = 0; i < SENDER_COUNT; i++)
         pthread_join(senders[i], NULL);
     run_there(do_nothing, NULL);
-    assert_int_equal(storm_runs, SENDER_COUNT * STORM_COUNT);
+    for (size_t i = 0; i < SENDER_COUNT; i++)
+        assert_int_equal(storm_next[i], STORM_COUNT);
+    assert_in_range(counted_wakes, 1, counted_waits); /* of 40,000 that were sent */
+    assert_checks();
 }
 
 /* ---- rest ------------------------------------------------------------------------ */
@@ -209,7 +199,7 @@ static void no_wake_up_is_lost_in_a_storm(void **state)
 
 static void read_waits(void *closure)
 {
-    *(int *)closure = atomic_load(&waits);
+    *(int *)closure = atomic_load(&counted_waits);
 }
 
 /* One wait begins after this mail; the wake for it may come late, and end that one for another. */
@@ -218,7 +208,7 @@ static void an_idle_loop_makes_no_turns(void **state)
     int before;
     run_there(read_waits, &before);
     poll(NULL, 0, REST_MS);
-    assert_in_range(waits, before + 1, before + 2);
+    assert_in_range(counted_waits, before + 1, before + 2);
 }
 
 static void never_fire(struct wheel_node *node)
@@ -245,7 +235,8 @@ static void a_far_timer_costs_hardly_a_turn(void **state)
     run_there(arm_far_timer, NULL);
     run_there(read_waits, &before);
     poll(NULL, 0, REST_MS);
-    assert_in_range(waits, before + 1, before + 3); /* a coarse slot of the wheel may have ended */
+    assert_in_range(counted_waits, before + 1,
+                    before + 3); /* a coarse slot of the wheel may have ended */
     run_there(disarm_far_timer, NULL);
 }
 
@@ -348,7 +339,7 @@ static const struct CMUnitTest tests[] = {
     with_loop(mail_that_is_posted_by_mail_needs_no_wake),
     with_loop(a_loop_that_is_awake_is_not_woken),
     with_loop(a_loop_that_sleeps_is_woken_once),
-    with_loop(no_wake_up_is_lost_in_a_storm),
+    with_loop(a_storm_is_run_in_order_and_wakes_no_more_often_than_the_loop_sleeps),
     with_loop(an_idle_loop_makes_no_turns),
     with_loop(a_far_timer_costs_hardly_a_turn),
     with_loop(the_clock_of_a_turn_is_fresh_after_a_long_sleep),
@@ -356,4 +347,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_hooks_of_a_loop_run_in_its_thread),
     cmocka_unit_test(a_hook_that_fails_ends_the_start),
 };
-HARNESS_MAIN(tests)
+
+int main(void)
+{
+    count_pollers();
+    return harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
+}

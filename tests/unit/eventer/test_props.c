@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void assert_refused(const char *key, const char *value, int err)
@@ -139,10 +140,31 @@ static void a_queue_is_named_once_and_its_last_value_counts(void **state)
     assert_int_equal(eventer_propset("jobq_slow", "2"), 0);
 }
 
-static void there_is_one_implementation(void **state)
+static void an_implementation_is_named_by_a_property_or_else_by_the_environment(void **state)
 {
-    assert_int_equal(eventer_propset("implementation", "epoll"), 0);
+    const char *outside = getenv("EVENTER_IMPLEMENTATION");
+    unsetenv("EVENTER_IMPLEMENTATION");
+    assert_ptr_equal(props_poller(), &poller_epoll);
+    setenv("EVENTER_IMPLEMENTATION", "", 1);
+    assert_ptr_equal(props_poller(), &poller_epoll);
+    setenv("EVENTER_IMPLEMENTATION", "poll", 1);
+    assert_ptr_equal(props_poller(), &poller_poll);
+    setenv("EVENTER_IMPLEMENTATION", "kqueue", 1);
+    assert_null(props_poller());
     assert_refused("implementation", "kqueue", EINVAL);
+    assert_refused("implementation", "", EINVAL);
+    assert_null(props_poller());
+    assert_int_equal(eventer_propset("implementation", "io_uring"), 0);
+    assert_ptr_equal(props_poller(), &poller_uring);
+    assert_int_equal(eventer_propset("implementation", "poll"), 0);
+    assert_ptr_equal(props_poller(), &poller_poll);
+    assert_int_equal(eventer_propset("implementation", "epoll"), 0);
+    assert_ptr_equal(props_poller(), &poller_epoll);
+    props_set_poller(NULL);
+    if (outside == NULL)
+        unsetenv("EVENTER_IMPLEMENTATION");
+    else
+        setenv("EVENTER_IMPLEMENTATION", outside, 1);
 }
 
 static void what_is_unknown_or_missing_is_refused(void **state)
@@ -160,7 +182,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_default_pool_has_two_names),
     cmocka_unit_test(a_pool_is_named_once_and_set_as_often_as_wanted),
     cmocka_unit_test(a_queue_is_named_once_and_its_last_value_counts),
-    cmocka_unit_test(there_is_one_implementation),
+    cmocka_unit_test(an_implementation_is_named_by_a_property_or_else_by_the_environment),
     cmocka_unit_test(what_is_unknown_or_missing_is_refused),
 };
 HARNESS_MAIN(tests)

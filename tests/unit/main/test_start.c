@@ -73,7 +73,8 @@ static void a_wrong_value_is_an_error(void **state)
                      -EINVAL);
     assert_logged_lines(AT "2: <concurrency> \"257\": this value is not possible\n");
     assert_int_equal(start("<app>\n<eventer implementation='select'/></app>"), -EINVAL);
-    assert_logged_lines(AT "2: <eventer> implementation=\"select\": there is only epoll\n");
+    assert_logged_lines(
+        AT "2: <eventer> implementation=\"select\": neither epoll nor poll nor io_uring\n");
 }
 
 static void another_root_is_an_error(void **state)
