@@ -111,6 +111,9 @@ API_EXPORT(int) eventer_propset(const char *key, const char *value);
  *   _recurrent: runs in every turn of its loop.
  *   _asynch: its callback runs on a job queue with EVENTER_ASYNCH_WORK, then _CLEANUP, then in its
  *     loop with _COMPLETE, each exactly once.
+ *   _asynch_timeout: the same, without _WORK if *deadline (wall-clock time; NULL: none) has passed
+ *     when its turn comes.  With EVENTER_CANCEL in its mask it does not wait for a thread any
+ *     longer then, and eventer_job_cancelled() is true.
  *   _copy: a copy of e with its fd, mask, callback, closure and owner, not registered anywhere.
  */
 API_EXPORT(eventer_t) eventer_alloc(void);
@@ -120,6 +123,8 @@ API_EXPORT(eventer_t)
 eventer_alloc_timer(eventer_func_t func, void *closure, struct timeval *whence);
 API_EXPORT(eventer_t) eventer_alloc_recurrent(eventer_func_t func, void *closure);
 API_EXPORT(eventer_t) eventer_alloc_asynch(eventer_func_t func, void *closure);
+API_EXPORT(eventer_t)
+eventer_alloc_asynch_timeout(eventer_func_t func, void *closure, struct timeval *deadline);
 
 /* Take one more reference. */
 API_EXPORT(void) eventer_ref(eventer_t e);
@@ -145,7 +150,10 @@ API_EXPORT(pthread_t) eventer_get_owner(eventer_t e);
  */
 API_EXPORT(void) eventer_set_owner(eventer_t e, pthread_t owner);
 
-/* Change when timer e fires: in its callback for the next time, or while it waits. */
+/*
+ * Change when timer e fires: in its callback for the next time, or while it waits.  Change the
+ * deadline of an asynchronous event without EVENTER_CANCEL in its mask.
+ */
 API_EXPORT(void) eventer_update_whence(eventer_t e, struct timeval whence);
 
 /* Events alive now, and made since the start. */
@@ -398,11 +406,42 @@ API_EXPORT(void) eventer_aco_sleep(struct timeval *duration);
  * is done.  closure may be the address of a local: the stack stays where it is until the work is
  * done (a pointer inside *closure is not seen).  In a coroutine only; elsewhere nothing, and one
  * line.  Yields.
- *   simple_asynch: func(closure) on the queue. asynch: func(op, closure) with EVENTER_ASYNCH_WORK
- *   and _CLEANUP on the queue, _COMPLETE in the loop. run_asynch: the callback of the asynchronous
- *   event e, the same way; e is freed afterwards. _gated: returns at once; eventer_aco_gate_wait()
- *   waits for all that went through the gate.
+ *   simple_asynch: func(closure) on the queue.
+ *   asynch: func(op, closure) with EVENTER_ASYNCH_WORK and _CLEANUP on the queue, _COMPLETE in the
+ *     loop.
+ *   run_asynch: the callback of the asynchronous event e, the same way; e is freed afterwards.
+ *   _gated: returns at once; eventer_aco_gate_wait() waits for all that went through the gate.
+ *   _subqueue: for the sub-queue id, else 0.
+ *   _deadline: there is no _WORK after *deadline (wall-clock time; NULL: none), and no waiting for
+ *     a thread: _CLEANUP is done in the loop then; in _WORK, eventer_job_cancelled() says so.
+ *   try_: as eventer_try_add_asynch(): mtev_false if refused, and e is still the caller's.
  */
+API_EXPORT(void)
+eventer_aco_simple_asynch_queue_subqueue(void (*func)(void *), void *closure, eventer_jobq_t *q,
+                                         uint64_t id);
+API_EXPORT(void)
+eventer_aco_simple_asynch_queue_subqueue_gated(eventer_aco_gate_t gate, void (*func)(void *),
+                                               void *closure, eventer_jobq_t *q, uint64_t id);
+API_EXPORT(void)
+eventer_aco_asynch_queue_subqueue_deadline(void (*func)(eventer_asynch_op_t, void *), void *closure,
+                                           eventer_jobq_t *q, uint64_t id,
+                                           struct timeval *deadline);
+API_EXPORT(void)
+eventer_aco_asynch_queue_subqueue_deadline_gated(eventer_aco_gate_t gate,
+                                                 void (*func)(eventer_asynch_op_t, void *),
+                                                 void *closure, eventer_jobq_t *q, uint64_t id,
+                                                 struct timeval *deadline);
+API_EXPORT(void)
+eventer_aco_run_asynch_queue_subqueue(eventer_jobq_t *q, eventer_t e, uint64_t id);
+API_EXPORT(void)
+eventer_aco_run_asynch_queue_subqueue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q, eventer_t e,
+                                            uint64_t id);
+API_EXPORT(mtev_boolean)
+eventer_aco_try_run_asynch_queue_subqueue(eventer_jobq_t *q, eventer_t e, uint64_t id);
+API_EXPORT(mtev_boolean)
+eventer_aco_try_run_asynch_queue_subqueue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q,
+                                                eventer_t e, uint64_t id);
+
 API_EXPORT(void)
 eventer_aco_simple_asynch_queue(void (*func)(void *), void *closure, eventer_jobq_t *q);
 API_EXPORT(void)
@@ -427,6 +466,39 @@ eventer_aco_run_asynch_queue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q, e
     eventer_aco_asynch_queue_gated((gate), (func), (closure), NULL)
 #define eventer_aco_run_asynch(e)             eventer_aco_run_asynch_queue(NULL, (e))
 #define eventer_aco_run_asynch_gated(gate, e) eventer_aco_run_asynch_queue_gated((gate), NULL, (e))
+#define eventer_aco_try_run_asynch_queue(q, e)                                                     \
+    eventer_aco_try_run_asynch_queue_subqueue((q), (e), 0)
+#define eventer_aco_try_run_asynch(e) eventer_aco_try_run_asynch_queue_subqueue(NULL, (e), 0)
+#define eventer_aco_try_run_asynch_queue_gated(gate, q, e)                                         \
+    eventer_aco_try_run_asynch_queue_subqueue_gated((gate), (q), (e), 0)
+#define eventer_aco_try_run_asynch_gated(gate, e)                                                  \
+    eventer_aco_try_run_asynch_queue_subqueue_gated((gate), NULL, (e), 0)
+
+/* With the queue, or with the queue and the id of a sub-queue, at the end. */
+#define EVENTER_QUEUE_(q, ...)        (q)
+#define EVENTER_SUBQUEUE_(q, id, ...) (id)
+#define eventer_aco_asynch_queue_subqueue(func, closure, ...)                                      \
+    eventer_aco_asynch_queue_subqueue_deadline((func), (closure), EVENTER_QUEUE_(__VA_ARGS__, 0),  \
+                                               EVENTER_SUBQUEUE_(__VA_ARGS__, 0, 0), NULL)
+#define eventer_aco_asynch_queue_subqueue_gated(gate, func, closure, ...)                          \
+    eventer_aco_asynch_queue_subqueue_deadline_gated((gate), (func), (closure),                    \
+                                                     EVENTER_QUEUE_(__VA_ARGS__, 0),               \
+                                                     EVENTER_SUBQUEUE_(__VA_ARGS__, 0, 0), NULL)
+
+/* How a job went; of several that went through a gate, the last one here counts. */
+typedef enum {
+    EVENTER_JOB_NONE = 0,
+    EVENTER_JOB_DONE,      /* WORK has run */
+    EVENTER_JOB_CANCELLED, /* WORK has run, and eventer_job_cancelled() told it of its deadline */
+    EVENTER_JOB_TIMED_OUT, /* WORK has not run, because of the deadline */
+    EVENTER_JOB_REFUSED    /* nothing has run: the call was wrong or refused */
+} eventer_job_result_t;
+
+/*
+ * Return how the last job went that the running coroutine waited for, or was refused: by one of the
+ * calls above, or at the gate that it last waited on.  EVENTER_JOB_NONE outside a coroutine.
+ */
+API_EXPORT(eventer_job_result_t) eventer_aco_asynch_result(void);
 
 /*
  * Make a gate: a count of jobs under way.  It belongs to the running coroutine, which waits on it

@@ -7,6 +7,7 @@
  */
 #include "eventer/asynch.h"
 #include "base/alloc.h"
+#include "base/spin.h"
 #include "coro/coro.h"
 #include "coro/gate_impl.h"
 #include "coro/home_impl.h"
@@ -32,9 +33,7 @@ struct work {
 };
 
 struct coro_job {
-    struct jobq_job job;
-    struct mail mail;
-    struct loop *loop;
+    struct asynch_job base;
     struct work work;
     struct coro *waiter; /* NULL: it went through the gate */
     uint32_t generation; /* of the waiter's wait */
@@ -43,23 +42,33 @@ struct coro_job {
     struct coro_job *next_free;
 };
 
+/* How a job is dispatched. */
+struct way {
+    const char *call; /* for messages */
+    eventer_jobq_t *q;
+    uint64_t subqueue;
+    const struct timeval *deadline;
+    eventer_aco_gate_t gate;
+    bool is_gated;
+    bool is_try;
+};
+
 /* ---- the three steps ------------------------------------------------------------- */
 
-static void do_work(const struct work *work)
+static void do_step(const struct work *work, eventer_asynch_op_t op)
 {
     struct timeval now;
     switch (work->kind) {
     case JOB_SIMPLE:
-        work->simple(work->closure);
+        if (op == EVENTER_ASYNCH_WORK)
+            work->simple(work->closure);
         break;
     case JOB_ASYNCH:
-        work->asynch(EVENTER_ASYNCH_WORK, work->closure);
-        work->asynch(EVENTER_ASYNCH_CLEANUP, work->closure);
+        work->asynch(op, work->closure);
         break;
     case JOB_EVENT:
         now = clock_timeval(clock_wall_ns());
-        work->event->callback(work->event, EVENTER_ASYNCH_WORK, work->closure, &now);
-        work->event->callback(work->event, EVENTER_ASYNCH_CLEANUP, work->closure, &now);
+        work->event->callback(work->event, (int)op, work->closure, &now);
         break;
     }
 }
@@ -74,17 +83,8 @@ static void do_complete(const struct work *work, struct loop *loop)
     }
 }
 
-static void complete(struct mail *mail, struct loop *loop)
+static void give_back(struct coro_home *home, struct coro_job *job)
 {
-    struct coro_job *job = list_entry(mail, struct coro_job, mail);
-    struct coro_home *home = loop->coro;
-    do_complete(&job->work, loop);
-    if (job->pinned != NULL)
-        stacks_unpin(job->pinned);
-    if (job->gate != NULL)
-        gate_leave(job->gate);
-    else
-        coro_wake(job->waiter, job->generation, 0);
     if (home->free_job_count == CORO_JOB_POOL_MAX) {
         alloc_free(job);
         return;
@@ -94,11 +94,25 @@ static void complete(struct mail *mail, struct loop *loop)
     home->free_job_count++;
 }
 
-static void run(struct jobq_job *base)
+static void step(struct asynch_job *base, eventer_asynch_op_t op)
 {
-    struct coro_job *job = list_entry(base, struct coro_job, job);
-    do_work(&job->work);
-    loop_post(job->loop, &job->mail);
+    struct coro_job *job = list_entry(base, struct coro_job, base);
+    if (op != EVENTER_ASYNCH_COMPLETE) {
+        do_step(&job->work, op);
+        return;
+    }
+    struct coro_home *home = base->loop->coro;
+    home->jobs_are_short = base->was_short;
+    do_complete(&job->work, base->loop);
+    if (job->pinned != NULL)
+        stacks_unpin(job->pinned);
+    if (job->gate != NULL) {
+        gate_leave(job->gate, (eventer_job_result_t)base->result);
+    } else {
+        coro_set_job_result(job->waiter, (eventer_job_result_t)base->result);
+        coro_wake(job->waiter, job->generation, 0);
+    }
+    give_back(home, job);
 }
 
 /* ---- dispatching ----------------------------------------------------------------- */
@@ -122,6 +136,23 @@ void jobs_free(struct coro_home *home)
     }
 }
 
+static bool has_mail(void *loop)
+{
+    return mailbox_has_mail(&((struct loop *)loop)->mail);
+}
+
+/*
+ * Only where the last job was as short as a look.  What this delays, readiness of fds and timers,
+ * is late by 5 us at most.
+ */
+void jobs_look_out(struct coro_home *home)
+{
+    uint64_t sent_ns = home->job_sent_ns;
+    home->job_sent_ns = 0;
+    if (home->jobs_are_short)
+        (void)spin_until(has_mail, home->loop, sent_ns);
+}
+
 /* Pin self's stack if p lies on it: its owner must stay while somebody else uses p. */
 static struct coro_stack *lend(struct coro *self, const void *p)
 {
@@ -133,87 +164,215 @@ static struct coro_stack *lend(struct coro *self, const void *p)
     return stack;
 }
 
-static void dispatch(const char *call, eventer_aco_gate_t gate, bool is_gated, eventer_jobq_t *q,
-                     const struct work *work)
+static const char *why_not(const struct coro *self, const struct way *way, const struct work *work)
+{
+    if (self == NULL)
+        return "called outside a coroutine";
+    if (asynch_queue(way->q) == NULL)
+        return "eventer_init() was not called";
+    if (way->is_gated && way->gate == NULL)
+        return "no gate";
+    if (way->is_gated && way->gate->loop != loop_self)
+        return "the gate belongs to another loop";
+    bool is_something = work->kind == JOB_EVENT
+                            ? work->event != NULL && work->event->kind == EVENT_ASYNCH &&
+                                  work->event->callback != NULL
+                            : work->simple != NULL;
+    return is_something ? NULL : "nothing to run";
+}
+
+/* Nothing was run.  Returns mtev_false. */
+static mtev_boolean refuse(struct coro *self, const struct way *way, int err, const char *why)
+{
+    if (self != NULL)
+        coro_set_job_result(self, EVENTER_JOB_REFUSED);
+    if (self != NULL && way->is_gated && way->gate != NULL && way->gate->loop == loop_self)
+        gate_note(way->gate, EVENTER_JOB_REFUSED);
+    if (why != NULL)
+        mtevL(mtev_error, "%s: %s\n", way->call, why);
+    errno = err;
+    return mtev_false;
+}
+
+static void run_here(struct coro *self, const struct way *way, const struct work *work)
+{
+    mtevL(mtev_error, "%s: out of memory; the work runs in the loop\n", way->call);
+    do_step(work, EVENTER_ASYNCH_WORK);
+    do_step(work, EVENTER_ASYNCH_CLEANUP);
+    do_complete(work, loop_self);
+    coro_set_job_result(self, EVENTER_JOB_DONE);
+}
+
+/* Fill in what asynch_submit() wants to know. */
+static void set_up(struct coro_job *job, struct coro *self, const struct way *way,
+                   const struct work *work)
+{
+    bool is_event = work->kind == JOB_EVENT;
+    *job = (struct coro_job){.base.loop = loop_self,
+                             .base.step = step,
+                             .work = *work,
+                             .waiter = way->is_gated ? NULL : self,
+                             .generation = self->co.generation_,
+                             .gate = way->is_gated ? way->gate : NULL,
+                             .pinned = lend(self, work->closure)};
+    job->base.deadline_ns =
+        is_event ? async_job_deadline_ns(work->event->job) : asynch_deadline(way->deadline);
+    job->base.is_cancellable = !is_event || (work->event->mask & ASYNCH_CANCEL_BITS) != 0;
+}
+
+/* Returns false if it was refused. */
+static mtev_boolean dispatch(const struct way *way, const struct work *work)
 {
     struct coro *self = coro_self();
-    struct jobq *queue = asynch_queue(q);
-    const char *why = NULL;
-    if (self == NULL || queue == NULL)
-        why = self == NULL ? "called outside a coroutine" : "eventer_init() was not called";
-    else if (is_gated && (gate == NULL || gate->loop != loop_self))
-        why = gate == NULL ? "no gate" : "the gate belongs to another loop";
-    else if (work->kind == JOB_EVENT ? work->event == NULL || work->event->kind != EVENT_ASYNCH ||
-                                           !work->event->callback
-                                     : work->simple == NULL)
-        why = "nothing to run";
-    if (why != NULL) {
-        mtevL(mtev_error, "%s: %s\n", call, why);
-        errno = EINVAL;
-        return;
-    }
+    const char *why = why_not(self, way, work);
+    if (why != NULL)
+        return refuse(self, way, EINVAL, why);
     struct coro_job *job = take_job(coro_home_of(self));
+    if (job == NULL && way->is_try)
+        return refuse(self, way, ENOMEM, NULL);
     if (job == NULL) { /* rather late than never: everybody waits, and the work is done */
-        mtevL(mtev_error, "%s: out of memory; the work runs in the loop\n", call);
-        do_work(work);
-        do_complete(work, loop_self);
-        return;
+        run_here(self, way, work);
+        return mtev_true;
     }
-    *job = (struct coro_job){.job.run = run,
-                             .mail.run = complete,
-                             .loop = loop_self,
-                             .work = *work,
-                             .waiter = is_gated ? NULL : self,
-                             .generation = self->co.generation_,
-                             .gate = is_gated ? gate : NULL,
-                             .pinned = lend(self, work->closure)};
-    if (is_gated)
-        gate_enter(gate);
-    jobq_submit(queue, &job->job);
-    if (!is_gated)
-        coro_park(self, CORO_WAITS_FOR_JOB);
+    set_up(job, self, way, work);
+    int err = asynch_submit(&job->base, asynch_queue(way->q), way->subqueue, way->is_try);
+    if (err != 0) {
+        if (job->pinned != NULL)
+            stacks_unpin(job->pinned);
+        give_back(coro_home_of(self), job);
+        return refuse(self, way, -err, way->is_try ? NULL : "the queue was shut down");
+    }
+    if (way->is_gated) {
+        gate_enter(way->gate);
+        return mtev_true;
+    }
+    coro_home_of(self)->job_sent_ns = job->base.job.submitted_ns;
+    coro_park(self, CORO_WAITS_FOR_JOB);
+    return mtev_true;
+}
+
+eventer_job_result_t eventer_aco_asynch_result(void)
+{
+    const struct coro *self = coro_self();
+    return self == NULL ? EVENTER_JOB_NONE : (eventer_job_result_t)self->job_result;
 }
 
 /* ---- the families ---------------------------------------------------------------- */
 
+void eventer_aco_simple_asynch_queue_subqueue(void (*func)(void *), void *closure,
+                                              eventer_jobq_t *q, uint64_t id)
+{
+    (void)dispatch(&(struct way){.call = "eventer_aco_simple_asynch", .q = q, .subqueue = id},
+                   &(struct work){.kind = JOB_SIMPLE, .simple = func, .closure = closure});
+}
+
+void eventer_aco_simple_asynch_queue_subqueue_gated(eventer_aco_gate_t gate, void (*func)(void *),
+                                                    void *closure, eventer_jobq_t *q, uint64_t id)
+{
+    (void)dispatch(&(struct way){.call = "eventer_aco_simple_asynch_gated",
+                                 .q = q,
+                                 .subqueue = id,
+                                 .gate = gate,
+                                 .is_gated = true},
+                   &(struct work){.kind = JOB_SIMPLE, .simple = func, .closure = closure});
+}
+
 void eventer_aco_simple_asynch_queue(void (*func)(void *), void *closure, eventer_jobq_t *q)
 {
-    dispatch("eventer_aco_simple_asynch", NULL, false, q,
-             &(struct work){.kind = JOB_SIMPLE, .simple = func, .closure = closure});
+    eventer_aco_simple_asynch_queue_subqueue(func, closure, q, 0);
 }
 
 void eventer_aco_simple_asynch_queue_gated(eventer_aco_gate_t gate, void (*func)(void *),
                                            void *closure, eventer_jobq_t *q)
 {
-    dispatch("eventer_aco_simple_asynch_gated", gate, true, q,
-             &(struct work){.kind = JOB_SIMPLE, .simple = func, .closure = closure});
+    eventer_aco_simple_asynch_queue_subqueue_gated(gate, func, closure, q, 0);
+}
+
+void eventer_aco_asynch_queue_subqueue_deadline(void (*func)(eventer_asynch_op_t, void *),
+                                                void *closure, eventer_jobq_t *q, uint64_t id,
+                                                struct timeval *deadline)
+{
+    (void)dispatch(
+        &(struct way){.call = "eventer_aco_asynch", .q = q, .subqueue = id, .deadline = deadline},
+        &(struct work){.kind = JOB_ASYNCH, .asynch = func, .closure = closure});
+}
+
+void eventer_aco_asynch_queue_subqueue_deadline_gated(eventer_aco_gate_t gate,
+                                                      void (*func)(eventer_asynch_op_t, void *),
+                                                      void *closure, eventer_jobq_t *q, uint64_t id,
+                                                      struct timeval *deadline)
+{
+    (void)dispatch(&(struct way){.call = "eventer_aco_asynch_gated",
+                                 .q = q,
+                                 .subqueue = id,
+                                 .deadline = deadline,
+                                 .gate = gate,
+                                 .is_gated = true},
+                   &(struct work){.kind = JOB_ASYNCH, .asynch = func, .closure = closure});
 }
 
 void eventer_aco_asynch_queue(void (*func)(eventer_asynch_op_t, void *), void *closure,
                               eventer_jobq_t *q)
 {
-    dispatch("eventer_aco_asynch", NULL, false, q,
-             &(struct work){.kind = JOB_ASYNCH, .asynch = func, .closure = closure});
+    eventer_aco_asynch_queue_subqueue_deadline(func, closure, q, 0, NULL);
 }
 
 void eventer_aco_asynch_queue_gated(eventer_aco_gate_t gate,
                                     void (*func)(eventer_asynch_op_t, void *), void *closure,
                                     eventer_jobq_t *q)
 {
-    dispatch("eventer_aco_asynch_gated", gate, true, q,
-             &(struct work){.kind = JOB_ASYNCH, .asynch = func, .closure = closure});
+    eventer_aco_asynch_queue_subqueue_deadline_gated(gate, func, closure, q, 0, NULL);
+}
+
+static mtev_boolean run_event(const struct way *way, eventer_t e)
+{
+    return dispatch(
+        way,
+        &(struct work){.kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
+}
+
+void eventer_aco_run_asynch_queue_subqueue(eventer_jobq_t *q, eventer_t e, uint64_t id)
+{
+    (void)run_event(&(struct way){.call = "eventer_aco_run_asynch", .q = q, .subqueue = id}, e);
+}
+
+void eventer_aco_run_asynch_queue_subqueue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q,
+                                                 eventer_t e, uint64_t id)
+{
+    (void)run_event(&(struct way){.call = "eventer_aco_run_asynch_gated",
+                                  .q = q,
+                                  .subqueue = id,
+                                  .gate = gate,
+                                  .is_gated = true},
+                    e);
+}
+
+mtev_boolean eventer_aco_try_run_asynch_queue_subqueue(eventer_jobq_t *q, eventer_t e, uint64_t id)
+{
+    return run_event(
+        &(struct way){.call = "eventer_aco_try_run_asynch", .q = q, .subqueue = id, .is_try = true},
+        e);
+}
+
+mtev_boolean eventer_aco_try_run_asynch_queue_subqueue_gated(eventer_aco_gate_t gate,
+                                                             eventer_jobq_t *q, eventer_t e,
+                                                             uint64_t id)
+{
+    return run_event(&(struct way){.call = "eventer_aco_try_run_asynch_gated",
+                                   .q = q,
+                                   .subqueue = id,
+                                   .gate = gate,
+                                   .is_gated = true,
+                                   .is_try = true},
+                     e);
 }
 
 void eventer_aco_run_asynch_queue(eventer_jobq_t *q, eventer_t e)
 {
-    dispatch(
-        "eventer_aco_run_asynch", NULL, false, q,
-        &(struct work){.kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
+    eventer_aco_run_asynch_queue_subqueue(q, e, 0);
 }
 
 void eventer_aco_run_asynch_queue_gated(eventer_aco_gate_t gate, eventer_jobq_t *q, eventer_t e)
 {
-    dispatch(
-        "eventer_aco_run_asynch_gated", gate, true, q,
-        &(struct work){.kind = JOB_EVENT, .event = e, .closure = e == NULL ? NULL : e->closure});
+    eventer_aco_run_asynch_queue_subqueue_gated(gate, q, e, 0);
 }

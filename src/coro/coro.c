@@ -211,7 +211,11 @@ static bool drain(struct loop *loop)
         (void)lists_resize(home, MAX(CORO_LIST_MIN, home->list_capacity / 4));
     if (!wheel_is_armed(&home->trim))
         wheel_add(&loop->wheel, &home->trim, loop->now_ns + CORO_TRIM_NS);
-    return home->ready.count > 0;
+    if (home->ready.count > 0)
+        return true;
+    if (home->job_sent_ns != 0)
+        jobs_look_out(home);
+    return false;
 }
 
 /* ---- starting -------------------------------------------------------------------- */

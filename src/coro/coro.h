@@ -61,13 +61,14 @@ struct coro {
         uint32_t turn;          /* its index in home's ready or batch */
         struct queue_node link; /* on another list of those whose turn has come */
     };
-    uint32_t born;      /* in units of CORO_AGE_UNIT_NS, loop clock */
-    int16_t result;     /* of the last wait: 0 or -errno */
-    uint16_t own_gates; /* gates that it made and did not wait on */
+    uint32_t born;           /* in units of CORO_AGE_UNIT_NS, loop clock */
+    int16_t result;          /* of the last wait: 0 or -errno */
+    uint16_t own_gates : 13; /* gates that it made and did not wait on */
+    uint16_t job_result : 3; /* of its last job: eventer_job_result_t */
 };
 
 #define CORO_AGE_UNIT_NS (UINT64_C(1) << 26)
-#define CORO_GATES_MAX   UINT16_MAX /* that one coroutine made and did not wait on */
+#define CORO_GATES_MAX   8191 /* that one coroutine made and did not wait on */
 
 /* The bytes it costs at rest, beside the frames, are part of what the library promises. */
 #ifndef ACO_SANITIZED_
@@ -79,6 +80,11 @@ static inline struct coro *coro_self(void)
 {
     aco_t *co = aco_gtls_co;
     return co != NULL && co->scheduled_ == ACO_LOOP_ ? list_entry(co, struct coro, co) : NULL;
+}
+
+static inline void coro_set_job_result(struct coro *co, eventer_job_result_t result)
+{
+    co->job_result = result & 7u;
 }
 
 /* What a coroutine is started with. */

@@ -52,9 +52,16 @@ void gate_enter(struct eventer_aco_gate *gate)
     gate->outstanding++;
 }
 
-void gate_leave(struct eventer_aco_gate *gate)
+void gate_note(struct eventer_aco_gate *gate, eventer_job_result_t result)
+{
+    if (result > gate->result)
+        gate->result = result;
+}
+
+void gate_leave(struct eventer_aco_gate *gate, eventer_job_result_t result)
 {
     assert(gate->outstanding > 0);
+    gate_note(gate, result);
     gate->outstanding--;
     if (gate->outstanding > 0)
         return;
@@ -81,5 +88,6 @@ void eventer_aco_gate_wait(eventer_aco_gate_t gate)
         coro_park(self, CORO_WAITS_FOR_GATE);
     }
     self->own_gates--;
+    coro_set_job_result(self, gate->result);
     gate_free(gate);
 }

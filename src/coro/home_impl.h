@@ -80,6 +80,8 @@ struct coro_home {
     struct ring gates;
     struct coro_job *free_jobs;
     size_t free_job_count;
+    uint64_t job_sent_ns; /* of the last one that somebody waits for; 0: it was looked out for */
+    bool jobs_are_short;  /* the last one that ended was */
     struct coro_stacks stacks;
     struct wheel_node trim; /* armed for CORO_TRIM_NS after something ran */
     struct coro_site *sites[CORO_SITE_BUCKETS];
@@ -99,6 +101,12 @@ const char *coro_site_name(const struct coro_site *site);
 
 /* asynch.c: free the jobs that are kept for reuse. */
 void jobs_free(struct coro_home *home);
+
+/*
+ * Nobody is ready.  If a job was just submitted, look out for its end for a moment: a sleep and a
+ * wake cost more.
+ */
+void jobs_look_out(struct coro_home *home);
 
 /* The calling loop's, or NULL. */
 static inline struct coro_home *home_self(void)

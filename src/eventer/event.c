@@ -76,6 +76,8 @@ eventer_t eventer_alloc_copy(eventer_t src)
         e->edge.is_stream = src->edge.is_stream;
     if (e->kind == EVENT_TIMER)
         e->timer.due_ns = src->timer.due_ns;
+    if (e->kind == EVENT_ASYNCH)
+        async_job_set_deadline(e->job, async_job_deadline_ns(src->job));
     if (e->guest != NULL)
         e->guest->take(e->closure);
     return e;

@@ -194,6 +194,10 @@ void schedule_wall_was_set(struct loop *loop);
 struct async_job *async_job_new(eventer_t e);
 void async_job_free(struct async_job *job);
 
+/* Its deadline, wall clock. */
+uint64_t async_job_deadline_ns(const struct async_job *job);
+void async_job_set_deadline(struct async_job *job, uint64_t deadline_ns);
+
 /* ---- messages -------------------------------------------------------------------- */
 
 /* Log that the public call failed for e, naming e's callback, and set errno to err. */

@@ -93,8 +93,10 @@ static bool hand_over_lingering(int fd)
         return false;
     slow->job.run = close_slowly;
     slow->fd = fd;
-    jobq_submit(q, &slow->job);
-    return true;
+    if (jobq_submit(q, &slow->job, 0) == 0)
+        return true;
+    alloc_free(slow); /* the queue was shut down */
+    return false;
 }
 
 static int posix_close(int fd, int *mask, eventer_t e)

@@ -101,12 +101,78 @@ static int set_pool(const char *name, const char *value)
     return 0;
 }
 
+/* Move *value behind the next comma, or to NULL; give the field before it. */
+static size_t take_field(const char **value, const char **out)
+{
+    size_t len = strcspn(*value, ",");
+    *out = *value;
+    *value = (*value)[len] == ',' ? *value + len + 1 : NULL;
+    return len;
+}
+
+/* Return the index of the word of len bytes in words (count of them), or -1. */
+static int word_index(const char *word, size_t len, const char *const *words, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
+            return i;
+    return -1;
+}
+
+static int order_of(const char *word, size_t len, bool *is_lifo)
+{
+    static const char *const words[] = {"fifo", "lifo"};
+    int index = word_index(word, len, words, 2);
+    if (index < 0)
+        return -EINVAL;
+    *is_lifo = index == 1;
+    return 0;
+}
+
+static int safety_of(const char *word, size_t len, eventer_jobq_memory_safety_t *safety)
+{
+    static const char *const words[] = {
+        [EVENTER_JOBQ_MS_NONE] = "none", [EVENTER_JOBQ_MS_CS] = "cs", [EVENTER_JOBQ_MS_GC] = "gc"};
+    int index = word_index(word, len, words, 3);
+    if (index < 0)
+        return -EINVAL;
+    *safety = (eventer_jobq_memory_safety_t)index;
+    return 0;
+}
+
+/* threads[,min[,max[,gc|cs|none[,backlog[,fifo|lifo]]]]] */
+static int parse_jobq(const char *value, struct props_jobq *jobq)
+{
+    uint64_t *const numbers_of[] = {&jobq->threads, &jobq->min, &jobq->max};
+    const char *field;
+    int err = 0;
+    for (int i = 0; i < 3 && value != NULL && err == 0; i++) {
+        size_t len = take_field(&value, &field);
+        err = number_u64(field, len, JOBQ_THREADS_MAX, numbers_of[i]);
+        if (i == 1)
+            jobq->max = jobq->min; /* unless it is given, too */
+    }
+    if (value != NULL && err == 0) {
+        size_t len = take_field(&value, &field);
+        err = safety_of(field, len, &jobq->safety);
+    }
+    if (value != NULL && err == 0) {
+        size_t len = take_field(&value, &field);
+        err = number_u64(field, len, UINT32_MAX, &jobq->backlog_max);
+    }
+    if (value != NULL && err == 0) {
+        size_t len = take_field(&value, &field);
+        jobq->has_order = true;
+        err = value != NULL ? -EINVAL : order_of(field, len, &jobq->is_lifo);
+    }
+    bool is_bound = jobq->threads >= jobq->min && (jobq->max == 0 || jobq->threads <= jobq->max);
+    return err != 0 || jobq->threads == 0 || !is_bound ? -EINVAL : 0;
+}
+
 static int set_jobq(const char *name, const char *value)
 {
-    struct props_jobq *jobq = NULL;
-    uint64_t threads;
-    if (*name == '\0' || strlen(name) > JOBQ_NAME_LEN_MAX ||
-        leading_number(value, 1, JOBQ_THREADS_MAX, &threads) != 0)
+    struct props_jobq *jobq = NULL, parsed = {.safety = EVENTER_JOBQ_MS_GC};
+    if (*name == '\0' || strlen(name) > JOBQ_NAME_LEN_MAX || parse_jobq(value, &parsed) != 0)
         return -EINVAL;
     for (size_t i = 0; i < props.jobq_count; i++)
         if (strcmp(props.jobqs[i].name, name) == 0)
@@ -115,8 +181,8 @@ static int set_jobq(const char *name, const char *value)
         return -ENOSPC;
     if (jobq == NULL)
         jobq = &props.jobqs[props.jobq_count++];
-    snprintf(jobq->name, sizeof(jobq->name), "%s", name);
-    jobq->threads = threads;
+    snprintf(parsed.name, sizeof(parsed.name), "%s", name);
+    *jobq = parsed;
     return 0;
 }
 
@@ -136,6 +202,8 @@ static int set(const char *key, const char *value)
         return set_pool(key + 5, value);
     if (strncmp(key, "jobq_", 5) == 0)
         return set_jobq(key + 5, value);
+    if (strcmp(key, "default_jobq_ordering") == 0)
+        return order_of(value, strlen(value), &props.jobqs_are_lifo);
     if (strcmp(key, "implementation") == 0)
         return set_poller(value);
     return -ENOENT;

@@ -10,6 +10,9 @@
 #include "eventer/pool.h"
 #include "jobq/jobq.h"
 
+#include <eventer/eventer_jobq.h>
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,11 +26,17 @@ struct props_pool {
 struct props_jobq {
     char name[JOBQ_NAME_LEN_MAX + 1];
     uint64_t threads;
+    uint64_t min, max; /* 0: none */
+    uint64_t backlog_max;
+    eventer_jobq_memory_safety_t safety;
+    bool has_order; /* else as jobqs_are_lifo says */
+    bool is_lifo;
 };
 
 struct props {
     uint64_t concurrency; /* loops of the default pool; 0: as many as there are usable CPUs */
     uint64_t default_queue_threads;
+    bool jobqs_are_lifo;             /* unless they say otherwise */
     uint64_t rlim_nofiles;           /* 0: as many open files as the system allows */
     uint64_t aco_shared_stacks;      /* stacks a loop; 0: the default */
     uint64_t aco_stack_size;         /* bytes */

@@ -9,6 +9,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "eventer/asynch.h"
 #include "eventer/event.h"
 #include "eventer/loop.h"
 #include "eventer/wall.h"
@@ -170,8 +171,11 @@ eventer_t schedule_remove(eventer_t e)
 
 void eventer_update_whence(eventer_t e, struct timeval whence)
 {
+    if (e->kind == EVENT_ASYNCH && asynch_update_whence(e, whence))
+        return;
     if (e->kind != EVENT_TIMER) {
-        event_complain("eventer_update_whence", e, EINVAL, "it is no timer");
+        event_complain("eventer_update_whence", e, EINVAL,
+                       "it is no timer, and no job that its deadline leaves alone");
         return;
     }
     uint8_t state = atomic_load_explicit(&e->schedule, memory_order_acquire);

@@ -163,5 +163,14 @@ class Docs(unittest.TestCase):
                                    "0 waited for one\n"))
             self.assertEqual(get(address, "/halves"), (200, "started\n"))
 
+    def test_jobs_are_done_in_time_or_refused(self):
+        with Served(self.folder, "jobs", "http_rest_api") as (address,):
+            self.assertEqual(get(address, "/sum/7/1000"), (200, "500500\n"))
+            self.assertEqual(get(address, "/report"), (200, "3 pages\n"))
+            late = get(address, "/sum/7/99999999999999")
+            self.assertEqual(late, (503, "that takes too long\n"))
+            figures = get(address, "/figures")[1]
+            self.assertRegex(figures, r"^[56] done, \d+ waited a millisecond\n$")
+
 
 unittest.main()

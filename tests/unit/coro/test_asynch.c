@@ -134,6 +134,230 @@ static void an_event_that_was_run_is_freed(void **state)
     in_coroutine(0, run_and_count_events, NULL);
 }
 
+/* ---- sub-queues, deadlines, tries, and how it went ---- */
+
+static void note_op(eventer_asynch_op_t op, void *closure)
+{
+    struct steps *steps = closure;
+    atomic_fetch_add(op == EVENTER_ASYNCH_WORK      ? &steps->works
+                     : op == EVENTER_ASYNCH_CLEANUP ? &steps->cleanups
+                                                    : &steps->completes,
+                     1);
+}
+
+static int on_late_event(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    note_op((eventer_asynch_op_t)mask, closure);
+    return 0;
+}
+
+static struct timeval from_now(long ms)
+{
+    return clock_timeval(clock_wall_ns() + (uint64_t)(ms * (int64_t)CLOCK_NS_PER_MS));
+}
+
+static void use_each_variant(void *closure)
+{
+    static struct steps simple, asynch, event, gated;
+    eventer_jobq_t *q = eventer_jobq_create("other");
+    struct timeval later = from_now(3600 * 1000);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_NONE);
+    eventer_aco_simple_asynch_queue_subqueue(simple_work, &simple, q, 7);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_DONE);
+    eventer_aco_asynch_queue_subqueue(note_step, &asynch, q);
+    eventer_aco_asynch_queue_subqueue(note_step, &asynch, q, 7);
+    eventer_aco_asynch_queue_subqueue_deadline(note_step, &asynch, q, 7, &later);
+    eventer_aco_asynch_queue_subqueue_deadline(note_step, &asynch, NULL, 7, NULL);
+    eventer_aco_run_asynch_queue_subqueue(q, eventer_alloc_asynch(on_event, &event), 7);
+    check(eventer_aco_try_run_asynch_queue_subqueue(q, eventer_alloc_asynch(on_event, &event), 7));
+    check(eventer_aco_try_run_asynch_queue(q, eventer_alloc_asynch(on_event, &event)));
+    check(eventer_aco_try_run_asynch(eventer_alloc_asynch(on_event, &event)));
+    check_steps(&simple, 1, 0);
+    check_steps(&asynch, 4, 4);
+    check_steps(&event, 4, 4);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_DONE);
+
+    eventer_aco_gate_t gate = eventer_aco_gate();
+    eventer_aco_simple_asynch_queue_subqueue_gated(gate, simple_work, &simple, q, 7);
+    eventer_aco_gate_wait(gate);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_DONE);
+    gate = eventer_aco_gate();
+    eventer_aco_asynch_queue_subqueue_deadline_gated(gate, note_op, &asynch, q, 7, &later);
+    eventer_aco_asynch_queue_subqueue_gated(gate, note_op, &asynch, q);
+    eventer_aco_asynch_queue_subqueue_gated(gate, note_op, &asynch, q, 8);
+    eventer_aco_run_asynch_queue_subqueue_gated(gate, q, eventer_alloc_asynch(on_event, &gated), 7);
+    eventer_aco_gate_wait(gate);
+    gate = eventer_aco_gate();
+    check(eventer_aco_try_run_asynch_queue_gated(gate, q, eventer_alloc_asynch(on_event, &event)));
+    eventer_aco_gate_wait(gate);
+    gate = eventer_aco_gate();
+    check(eventer_aco_try_run_asynch_gated(gate, eventer_alloc_asynch(on_event, &event)));
+    eventer_aco_gate_wait(gate);
+    check_steps(&asynch, 7, 7);
+    check_steps(&event, 6, 6);
+    eventer_aco_gate_wait(eventer_aco_gate());
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_NONE); /* nothing went through it */
+}
+
+static void each_variant_runs_its_work_once(void **state)
+{
+    in_coroutine(0, use_each_variant, NULL);
+    assert_int_equal(eventer_aco_asynch_result(), EVENTER_JOB_NONE);
+}
+
+static struct tally queue_may_go = TALLY_NONE;
+static _Atomic int queue_is_held;
+
+static void hold_queue(void *closure)
+{
+    atomic_store(&queue_is_held, 1);
+    tally_wait(&queue_may_go);
+}
+
+static void meet_deadlines(void *closure)
+{
+    struct steps steps = {.works = 0}; /* lent */
+    eventer_jobq_t *q = eventer_jobq_create("one at a time");
+    struct timeval deadline = from_now(-1000);
+    deadline.tv_usec = 0;
+    eventer_aco_asynch_queue_subqueue_deadline(note_op, &steps, q, 0, &deadline);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_TIMED_OUT);
+    check_steps(&steps, 0, 1);
+    struct steps of_event = {.works = 0};
+    eventer_aco_run_asynch(eventer_alloc_asynch_timeout(on_late_event, &of_event, &deadline));
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_TIMED_OUT);
+    check_steps(&of_event, 0, 1);
+
+    eventer_aco_gate_t gate = eventer_aco_gate();
+    eventer_aco_simple_asynch_queue_gated(gate, hold_queue, NULL, q);
+    deadline = from_now(5);
+    eventer_aco_asynch_queue_subqueue_deadline(note_op, &steps, q, 0, &deadline);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_TIMED_OUT); /* though q's thread is held */
+    check_steps(&steps, 0, 2);
+    check(clock_wall_ns() >= clock_duration_ns(&deadline));
+    eventer_aco_asynch_queue_subqueue_deadline_gated(gate, note_op, &steps, q, 0, &deadline);
+    eventer_aco_asynch_queue_gated(gate, note_op, &steps, q);
+    tally_raise(&queue_may_go);
+    eventer_aco_gate_wait(gate);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_TIMED_OUT); /* the worst of three */
+    check_steps(&steps, 1, 4);
+}
+
+static void a_deadline_ends_the_wait_and_is_told(void **state)
+{
+    in_coroutine(0, meet_deadlines, NULL);
+}
+
+static void work_until_cancelled(eventer_asynch_op_t op, void *closure)
+{
+    while (op == EVENTER_ASYNCH_WORK && !eventer_job_cancelled())
+        sched_yield();
+    note_op(op, closure);
+}
+
+static void be_cancelled(void *closure)
+{
+    struct steps steps = {.works = 0};
+    struct timeval deadline = from_now(5);
+    do {
+        deadline = from_now(20);
+        steps = (struct steps){.works = 0};
+        eventer_aco_asynch_queue_subqueue_deadline(work_until_cancelled, &steps, NULL, 0,
+                                                   &deadline);
+    } while (steps.works == 0); /* so late did it begin */
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_CANCELLED);
+    check_steps(&steps, 1, 1);
+}
+
+static void work_that_was_told_of_its_deadline_is_cancelled(void **state)
+{
+    in_coroutine(0, be_cancelled, NULL);
+}
+
+static void be_refused(void *closure)
+{
+    struct steps steps = {.works = 0}, own = {.works = 0};
+    eventer_jobq_t *q = eventer_jobq_create("full");
+    eventer_jobq_set_max_backlog(q, 1);
+    eventer_aco_gate_t gate = eventer_aco_gate(), other = eventer_aco_gate();
+    queue_is_held = 0;
+    eventer_aco_simple_asynch_queue_gated(gate, hold_queue, &own, q);
+    while (atomic_load(&queue_is_held) == 0)
+        sleep_ms(1);
+    check(eventer_aco_try_run_asynch_queue_gated(gate, q, eventer_alloc_asynch(on_event, &steps)));
+    eventer_t e = eventer_alloc_asynch(on_event, &steps);
+    check(!eventer_aco_try_run_asynch_queue(q, e));
+    check_int(errno, EAGAIN);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_REFUSED);
+    check(!eventer_aco_try_run_asynch_queue_gated(other, q, e));
+    eventer_aco_gate_wait(other); /* there is nothing to wait for */
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_REFUSED);
+    tally_raise(&queue_may_go);
+    eventer_aco_gate_wait(gate);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_DONE);
+    check_steps(&steps, 1, 1);
+    eventer_aco_run_asynch_queue(q, e);
+    check_steps(&steps, 2, 2);
+    eventer_aco_simple_asynch(NULL, NULL);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_REFUSED);
+}
+
+static void a_refusal_is_told_and_nothing_is_left_of_it(void **state)
+{
+    in_coroutine(0, be_refused, NULL);
+    assert_logged(1, "nothing to run");
+}
+
+static void use_a_queue_that_was_shut_down(void *closure)
+{
+    struct steps steps = {.works = 0};
+    eventer_aco_simple_asynch_queue(simple_work, &steps, closure);
+    check_int(errno, ESHUTDOWN);
+    check_int(eventer_aco_asynch_result(), EVENTER_JOB_REFUSED);
+    eventer_t e = eventer_alloc_asynch(on_event, &steps);
+    check(!eventer_aco_try_run_asynch_queue(closure, e));
+    check_int(errno, ESHUTDOWN);
+    eventer_free(e);
+    check_int(steps.works, 0);
+}
+
+static void a_queue_that_was_shut_down_refuses(void **state)
+{
+    eventer_jobq_t *q = eventer_jobq_create("shut");
+    eventer_jobq_drain_and_shutdown(q);
+    in_coroutine(0, use_a_queue_that_was_shut_down, q);
+    assert_logged(1, "eventer_aco_simple_asynch: the queue was shut down");
+    eventer_jobq_destroy(q);
+}
+
+static _Atomic int children;
+
+static int on_child(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    if (mask == EVENTER_ASYNCH_COMPLETE)
+        atomic_fetch_add(&children, 1);
+    return 0;
+}
+
+static void have_children(void *closure)
+{
+    for (int i = 0; i < 3; i++)
+        eventer_add_asynch_dep(NULL, eventer_alloc_asynch(on_child, NULL));
+}
+
+static void wait_for_children(void *closure)
+{
+    for (int round = 1; round <= 20; round++) {
+        eventer_aco_simple_asynch(have_children, NULL);
+        check_int(children, 3 * round);
+    }
+}
+
+static void the_children_of_a_job_are_waited_for_too(void **state)
+{
+    in_coroutine(1, wait_for_children, NULL);
+}
+
 /* ---- others run meanwhile ---- */
 
 static struct tally may_end = TALLY_NONE;
@@ -303,6 +527,12 @@ static const struct CMUnitTest tests[] = {
     clean_test(each_family_waits_until_its_work_is_done),
     clean_test(each_gated_family_is_waited_for_at_the_gate),
     clean_test(an_event_that_was_run_is_freed),
+    clean_test(each_variant_runs_its_work_once),
+    clean_test(a_deadline_ends_the_wait_and_is_told),
+    clean_test(work_that_was_told_of_its_deadline_is_cancelled),
+    clean_test(a_refusal_is_told_and_nothing_is_left_of_it),
+    clean_test(a_queue_that_was_shut_down_refuses),
+    clean_test(the_children_of_a_job_are_waited_for_too),
     clean_test(the_loop_runs_on_meanwhile),
     clean_test(locals_can_be_lent_to_jobs),
     clean_test(a_loan_that_outlives_its_coroutine_harms_nobody),

@@ -115,8 +115,38 @@ static void a_queue_is_named_once_and_its_last_value_counts(void **state)
     const struct props *props = props_get();
     char key[128], name[JOBQ_NAME_LEN_MAX + 2];
     assert_int_equal(eventer_propset("jobq_slow", "1"), 0);
+    assert_int_equal(props->jobqs[0].safety, EVENTER_JOBQ_MS_GC);
+    assert_false(props->jobqs[0].has_order);
+    assert_int_equal(eventer_propset("jobq_slow", "3,2,9,none,50,lifo"), 0);
+    assert_int_equal(props->jobqs[0].min, 2);
+    assert_int_equal(props->jobqs[0].max, 9);
+    assert_int_equal(props->jobqs[0].safety, EVENTER_JOBQ_MS_NONE);
+    assert_int_equal(props->jobqs[0].backlog_max, 50);
+    assert_true(props->jobqs[0].has_order && props->jobqs[0].is_lifo);
+    assert_int_equal(eventer_propset("jobq_slow", "2,2"), 0); /* max is min */
+    assert_int_equal(props->jobqs[0].max, 2);
+    assert_int_equal(props->jobqs[0].backlog_max, 0);
+    assert_int_equal(eventer_propset("jobq_slow", "3,0,3,cs,4294967295,fifo"), 0);
     assert_int_equal(eventer_propset("jobq_slow", "4096,0,0"), 0);
     assert_int_equal(props->jobq_count, 1);
+    const char *wrong[] = {"3,2",
+                           "3,4,5",
+                           "3,1,2",
+                           "3,",
+                           "3,1,",
+                           "3,1,4,",
+                           "3,1,4,xx",
+                           "3,1,4,gc,",
+                           "3,1,4,gc,-1",
+                           "3,0,3,gc,4294967296",
+                           "3,0,4097",
+                           "3,0,0,g",
+                           "3,0,0,gc,1,",
+                           "3,0,0,gc,1,fif",
+                           "3,0,0,gc,1,fifo,",
+                           "3,0,0,gc,1,fifo,1"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_refused("jobq_slow", wrong[i], EINVAL);
     assert_string_equal(props->jobqs[0].name, "slow");
     assert_int_equal(props->jobqs[0].threads, JOBQ_THREADS_MAX);
     assert_int_equal(eventer_propset("jobq_slow", "4095"), 0);
@@ -138,6 +168,17 @@ static void a_queue_is_named_once_and_its_last_value_counts(void **state)
     }
     assert_refused("jobq_one_too_many", "1", ENOSPC);
     assert_int_equal(eventer_propset("jobq_slow", "2"), 0);
+}
+
+static void queues_are_fifo_unless_told_otherwise(void **state)
+{
+    assert_false(props_get()->jobqs_are_lifo);
+    assert_int_equal(eventer_propset("default_jobq_ordering", "lifo"), 0);
+    assert_true(props_get()->jobqs_are_lifo);
+    assert_refused("default_jobq_ordering", "random", EINVAL);
+    assert_refused("default_jobq_ordering", "", EINVAL);
+    assert_int_equal(eventer_propset("default_jobq_ordering", "fifo"), 0);
+    assert_false(props_get()->jobqs_are_lifo);
 }
 
 static void an_implementation_is_named_by_a_property_or_else_by_the_environment(void **state)
@@ -182,6 +223,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_default_pool_has_two_names),
     cmocka_unit_test(a_pool_is_named_once_and_set_as_often_as_wanted),
     cmocka_unit_test(a_queue_is_named_once_and_its_last_value_counts),
+    cmocka_unit_test(queues_are_fifo_unless_told_otherwise),
     cmocka_unit_test(an_implementation_is_named_by_a_property_or_else_by_the_environment),
     cmocka_unit_test(what_is_unknown_or_missing_is_refused),
 };
