@@ -5,14 +5,12 @@
 #include "base/alloc.h"
 #include "eventer/asynch.h"
 #include "eventer/event.h"
-#include "eventer/fdtable.h"
 #include "eventer/loop.h"
 #include "jobq/jobq.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <string.h>
 #include <unistd.h>
 
 #ifndef EBADFD
@@ -169,74 +167,4 @@ int eventer_set_fd_nonblocking(int fd)
 int eventer_set_fd_blocking(int fd)
 {
     return set_flag(fd, false) == 0 ? 0 : -1;
-}
-
-eventer_t eventer_find_fd(int fd)
-{
-    struct fd_slot *slot = fdtable_find(fd);
-    if (slot == NULL)
-        return NULL;
-    fd_slot_lock(slot);
-    eventer_t e = slot->event;
-    fd_slot_unlock(slot);
-    return e;
-}
-
-/* ---- triggers -------------------------------------------------------------------- */
-
-struct trigger {
-    struct mail mail;
-    eventer_t e; /* shares a reference */
-    int mask;
-};
-
-static void trigger_now(struct loop *loop, eventer_t e, int mask)
-{
-    if (e->edge.on_ready != NULL || e->is_aco) {
-        uint32_t bits = (mask & EVENTER_READ ? POLLIN : 0u) |
-                        (mask & EVENTER_WRITE ? POLLOUT : 0u) |
-                        (mask & EVENTER_EXCEPTION ? POLLIN | POLLOUT : 0u);
-        e->edge.may_read = e->edge.may_write = true;
-        if (e->edge.on_ready != NULL)
-            e->edge.on_ready(e, bits);
-        return;
-    }
-    fd_event_trigger(loop, e, mask);
-}
-
-static void run_trigger(struct mail *mail, struct loop *loop)
-{
-    struct trigger *trigger = list_entry(mail, struct trigger, mail);
-    struct loop *owner = event_owner(trigger->e);
-    if (owner != loop) { /* e has moved since */
-        loop_post(owner, mail);
-        return;
-    }
-    trigger_now(loop, trigger->e, trigger->mask);
-    eventer_free(trigger->e);
-    alloc_free(trigger);
-}
-
-void eventer_trigger(eventer_t e, int mask)
-{
-    struct loop *owner = event_owner(e);
-    if (e->kind != EVENT_FD || owner == NULL) {
-        event_complain("eventer_trigger", e, EINVAL,
-                       owner == NULL ? "eventer_init() was not called" : "it is no fd event");
-        return;
-    }
-    if (owner == loop_self && e->running == 0) {
-        trigger_now(owner, e, mask);
-        return;
-    }
-    struct trigger *trigger = alloc_bytes(sizeof(*trigger));
-    if (trigger == NULL) {
-        event_complain("eventer_trigger", e, ENOMEM, "the trigger is lost");
-        return;
-    }
-    trigger->mail.run = run_trigger;
-    trigger->e = e;
-    trigger->mask = mask & (int)~EVENTER_CROSS_THREAD_TRIGGER;
-    eventer_ref(e);
-    loop_post(owner, &trigger->mail);
 }
