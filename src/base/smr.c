@@ -61,7 +61,7 @@ static bool has_collector;         /* under the lock */
 static _Atomic bool hands_over;    /* a collection that is due is the collector's */
 
 static _Thread_local struct thread_record *self; /* NULL: not registered */
-static _Thread_local struct smr_section current;
+_Thread_local struct smr_section smr_current;
 static _Thread_local unsigned guest_sections; /* of this thread, open or taken */
 static _Thread_local bool is_freeing;
 
@@ -159,7 +159,7 @@ static void leave(void)
         pthread_mutex_unlock(&attic_lock);
     }
     self = NULL;
-    current = (struct smr_section){0, 0};
+    smr_current = (struct smr_section){0, 0};
     tsan_release(&epoch);
     tsan_release(record);
     ck_epoch_unregister(&record->epoch);
@@ -186,27 +186,27 @@ int smr_leave(void)
 
 void smr_begin(void)
 {
-    if (current.depth++ > 0)
+    if (smr_current.depth++ > 0)
         return;
     if (__builtin_expect(self == NULL, 0) && smr_enter() != 0) {
-        current.bucket = BUCKET_GUEST;
+        smr_current.bucket = BUCKET_GUEST;
         guest_sections++;
         atomic_fetch_add(&guests, 1); /* sequentially consistent: pairs with has_guests() */
         return;
     }
     ck_epoch_section_t section;
     ck_epoch_begin(&self->epoch, &section);
-    current.bucket = section.bucket;
+    smr_current.bucket = section.bucket;
 }
 
 bool smr_end(void)
 {
-    if (current.depth == 0)
+    if (smr_current.depth == 0)
         return false;
-    if (--current.depth > 0)
+    if (--smr_current.depth > 0)
         return true;
-    uint32_t bucket = current.bucket;
-    current.bucket = 0;
+    uint32_t bucket = smr_current.bucket;
+    smr_current.bucket = 0;
     tsan_release(&epoch); /* pairs with free_all() */
     if (bucket == BUCKET_GUEST) {
         guest_sections--;
@@ -218,15 +218,18 @@ bool smr_end(void)
     return true;
 }
 
-bool smr_is_open(void)
+bool smr_end_all(void)
 {
-    return current.depth > 0;
+    bool was_open = smr_is_open();
+    while (smr_end())
+        ;
+    return was_open;
 }
 
 /* Between the two nothing changes what they look at. */
 void smr_begin_short(void)
 {
-    if (current.depth == 0 && self != NULL)
+    if (smr_current.depth == 0 && self != NULL)
         ck_epoch_begin(&self->epoch, NULL);
     else
         smr_begin();
@@ -234,7 +237,7 @@ void smr_begin_short(void)
 
 void smr_end_short(void)
 {
-    if (current.depth > 0) {
+    if (smr_current.depth > 0) {
         smr_end();
         return;
     }
@@ -244,15 +247,15 @@ void smr_end_short(void)
 
 struct smr_section smr_take(void)
 {
-    struct smr_section section = current;
-    current = (struct smr_section){0, 0};
+    struct smr_section section = smr_current;
+    smr_current = (struct smr_section){0, 0};
     return section;
 }
 
 void smr_put(struct smr_section section)
 {
-    assert(current.depth == 0);
-    current = section;
+    assert(smr_current.depth == 0);
+    smr_current = section;
 }
 
 /* ---- deferring and freeing ------------------------------------------------------- */

@@ -35,8 +35,17 @@ void smr_begin(void);
 /* Close what the last smr_begin() opened; false: nothing was open. */
 bool smr_end(void);
 
+/* Close all that is open, of whoever should have; false: nothing was. */
+bool smr_end_all(void);
+
+/* For what stands here alone. */
+extern _Thread_local struct smr_section smr_current __attribute__((visibility("hidden")));
+
 /* True if the thread has a section open. */
-bool smr_is_open(void);
+static inline bool smr_is_open(void)
+{
+    return smr_current.depth > 0;
+}
 
 /*
  * Take the thread's section away, so that it has none open, and put it back; in between it protects

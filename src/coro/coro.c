@@ -108,6 +108,9 @@ static __attribute__((noinline)) void finish(struct coro_home *home, struct coro
         gates_orphan(home, co);
     if (aco_unlikely(co->events != NULL))
         complain_of_events(co);
+    if (aco_unlikely(smr_end_all()))
+        mtevL(mtev_error, "coroutine %s ended with a section open (mtev_memory_begin); closed\n",
+              coro_site_name(site));
     site->has_run = true;
     site->is_on_trial = false;
     if (co->co.save_stack.max_cpsz > site->live_max)
@@ -318,10 +321,12 @@ int coro_start(const struct coro_start *start)
         make_urgent(home, co);
         self->co.state_ = CORO_READY;
         self->co.reason_ = CORO_WAITS_FOR_START;
-        aco_yield1(&self->co);
+        coro_yield(self);
     } else if (co != NULL && aco_gtls_co == home->main) {
+        struct smr_section section = smr_take(); /* the callback's; not co's */
         make_urgent(home, co);
         run_batch(home);
+        smr_put(section);
     } else if (co != NULL) { /* in a coroutine that belongs to no loop, and cannot be parked */
         coro_make_ready(co);
     }
@@ -431,6 +436,13 @@ void *eventer_aco_arg(void)
 {
     struct coro *self = coro_self();
     return self == NULL ? NULL : self->co.arg;
+}
+
+void coro_yield_in_section(struct coro *self)
+{
+    struct smr_section section = smr_take();
+    aco_yield1(&self->co);
+    smr_put(section);
 }
 
 /* ---- waiting for time ------------------------------------------------------------ */

@@ -17,6 +17,7 @@
 
 #include "aco/core.h"
 #include "base/list.h"
+#include "base/smr.h"
 #include "eventer/loop.h"
 #include "eventer/wheel.h"
 
@@ -128,6 +129,19 @@ static inline bool coro_wake(struct coro *co, uint32_t generation, int result)
 }
 
 /*
+ * Give the thread away, as all that yields here does.  A section that self has open (base/smr.h)
+ * stays open and its own; the others find none.
+ */
+void coro_yield_in_section(struct coro *self);
+static inline __attribute__((always_inline)) void coro_yield(struct coro *self)
+{
+    if (aco_unlikely(smr_is_open()))
+        coro_yield_in_section(self);
+    else
+        aco_yield1(&self->co);
+}
+
+/*
  * Park self, the running coroutine, until it is woken; returns the wake's result.  Whoever is to
  * wake it knows it already, with self->co.generation_.  Yields.
  */
@@ -136,7 +150,7 @@ static inline __attribute__((always_inline)) int coro_park(struct coro *self,
 {
     self->co.state_ = CORO_PARKED;
     self->co.reason_ = (unsigned char)reason;
-    aco_yield1(&self->co);
+    coro_yield(self);
     return self->result;
 }
 
@@ -150,7 +164,7 @@ static inline __attribute__((always_inline)) int coro_pass(struct coro *self)
     self->co.state_ = CORO_READY;
     self->co.reason_ = CORO_WAITS_FOR_TURN;
     coro_make_ready(self);
-    aco_yield1(&self->co);
+    coro_yield(self);
     return self->result;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/smr.h"
 #include "base/spin.h"
 #include "eventer/event.h"
 #include "eventer/pool.h"
@@ -19,16 +20,22 @@
 /* The job whose WORK or CLEANUP runs in this thread; children and inheritance need it. */
 static __thread struct asynch_job *running;
 
-static struct {
-    void (*begin)(eventer_jobq_memory_safety_t safety);
-    void (*end)(eventer_jobq_memory_safety_t safety);
-} guard;
+/* ---- memory that jobs share without a lock --------------------------------------- */
 
-void asynch_set_memory_guard(void (*begin)(eventer_jobq_memory_safety_t safety),
-                             void (*end)(eventer_jobq_memory_safety_t safety))
+static void guard_begin(eventer_jobq_memory_safety_t safety)
 {
-    guard.begin = begin;
-    guard.end = end;
+    if (safety == EVENTER_JOBQ_MS_CS)
+        smr_begin();
+}
+
+static void guard_end(eventer_jobq_memory_safety_t safety)
+{
+    if (safety == EVENTER_JOBQ_MS_CS)
+        (void)smr_end();
+    if (smr_end_all())
+        mtevL(mtev_error, "a job left a section open (mtev_memory_begin); it is closed\n");
+    if (safety != EVENTER_JOBQ_MS_NONE)
+        smr_collect_if_due();
 }
 
 /* ---- deadlines ------------------------------------------------------------------- */
@@ -87,9 +94,7 @@ static void run(struct jobq_job *base)
 {
     struct asynch_job *job = list_entry(base, struct asynch_job, job);
     eventer_jobq_memory_safety_t safety = job->on->safety;
-    bool is_guarded = guard.begin != NULL && safety != EVENTER_JOBQ_MS_NONE;
-    if (is_guarded)
-        guard.begin(safety);
+    guard_begin(safety);
     running = job;
     job->result = EVENTER_JOB_TIMED_OUT;
     if (!is_late(job)) {
@@ -100,8 +105,7 @@ static void run(struct jobq_job *base)
     job->was_short = clock_mono_ns() - base->begun_ns < SPIN_NS_MAX;
     running = NULL;
     release(job); /* it may be gone after this */
-    if (is_guarded)
-        guard.end(safety);
+    guard_end(safety);
 }
 
 /* The deadline of a job that may be cancelled: it is not to wait for a thread any longer. */
@@ -112,8 +116,11 @@ static void on_deadline(struct wheel_node *node)
     if (wall_ns < deadline_ns) { /* the wall clock was set back */
         wheel_add(&job->loop->wheel, node, clock_mono_ns() + (deadline_ns - wall_ns));
     } else if (jobq_withdraw(job->q, &job->job)) {
+        eventer_jobq_memory_safety_t safety = job->on->safety;
+        guard_begin(safety);
         job->result = EVENTER_JOB_TIMED_OUT;
         job->step(job, EVENTER_ASYNCH_CLEANUP);
+        guard_end(safety);
         release(job);
     }
 }

@@ -57,13 +57,6 @@ uint64_t asynch_deadline(const struct timeval *whence);
 /* Change the deadline of the asynchronous event e; false: it is one that cancels, and stays. */
 bool asynch_update_whence(eventer_t e, struct timeval whence);
 
-/*
- * What is called around each job of a queue that is not EVENTER_JOBQ_MS_NONE, in its thread; before
- * the first job.
- */
-void asynch_set_memory_guard(void (*begin)(eventer_jobq_memory_safety_t safety),
-                             void (*end)(eventer_jobq_memory_safety_t safety));
-
 /* ---- queues.c -------------------------------------------------------------------- */
 
 struct eventer_jobq {

@@ -10,6 +10,7 @@
 #include "eventer/asynch.h"
 
 #include <eventer/eventer_jobq.h>
+#include <mtev_memory.h>
 
 #include <string.h>
 
@@ -174,36 +175,54 @@ static void jobs_are_counted(void **state)
     eventer_jobq_post(q);
 }
 
-static _Atomic int begins, ends;
+static _Atomic int sections[3]; /* that jobs of each safety found open */
+static _Atomic int steps[3];
 
-static void note_begin(eventer_jobq_memory_safety_t safety)
+static int note_section(eventer_t e, int mask, void *closure, struct timeval *now)
 {
-    check_int(safety, EVENTER_JOBQ_MS_CS);
-    atomic_fetch_add(&begins, 1);
-}
-
-static void note_end(eventer_jobq_memory_safety_t safety)
-{
-    check_int(safety, EVENTER_JOBQ_MS_CS);
-    check_int(atomic_fetch_add(&ends, 1) + 1, begins);
-}
-
-static void memory_is_guarded_around_each_job_unless_it_is_not_wanted(void **state)
-{
-    struct probe probe = {.completes = 0};
-    eventer_jobq_t *guarded = eventer_jobq_create_ms("guarded", EVENTER_JOBQ_MS_CS);
-    eventer_jobq_t *bare = eventer_jobq_create_ms("bare", EVENTER_JOBQ_MS_NONE);
-    asynch_set_memory_guard(note_begin, note_end);
-    for (int i = 0; i < 5; i++) {
-        run_on(guarded, &probe);
-        run_on(bare, &probe);
+    const eventer_jobq_memory_safety_t *safety = closure;
+    if (mask != EVENTER_ASYNCH_COMPLETE) {
+        atomic_fetch_add(&sections[*safety], mtev_memory_in_cs());
+        atomic_fetch_add(&steps[*safety], 1);
     }
-    wait_until(&ends, 5);
-    eventer_jobq_drain_and_shutdown(guarded);
-    asynch_set_memory_guard(NULL, NULL);
-    assert_int_equal(begins, 5);
-    assert_int_equal(ends, 5);
-    eventer_jobq_destroy(guarded);
+    return 0;
+}
+
+static void jobs_are_sections_where_that_is_wanted(void **state)
+{
+    static eventer_jobq_memory_safety_t safeties[] = {EVENTER_JOBQ_MS_NONE, EVENTER_JOBQ_MS_CS,
+                                                      EVENTER_JOBQ_MS_GC};
+    for (int i = 0; i < 3; i++) {
+        eventer_jobq_t *q = eventer_jobq_create_ms("of its own", safeties[i]);
+        for (int n = 0; n < 5; n++)
+            eventer_add_asynch(q, eventer_alloc_asynch(note_section, &safeties[i]));
+        eventer_jobq_drain_and_shutdown(q);
+        eventer_jobq_destroy(q);
+        assert_int_equal(steps[safeties[i]], 10);
+    }
+    assert_int_equal(sections[EVENTER_JOBQ_MS_NONE], 0);
+    assert_int_equal(sections[EVENTER_JOBQ_MS_CS], 10);
+    assert_int_equal(sections[EVENTER_JOBQ_MS_GC], 0);
+}
+
+static int leave_open(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    if (mask == EVENTER_ASYNCH_WORK)
+        mtev_memory_begin();
+    return 0;
+}
+
+static void a_section_that_a_job_leaves_open_is_closed_and_said(void **state)
+{
+    eventer_jobq_t *q = eventer_jobq_create_ms("untidy", EVENTER_JOBQ_MS_NONE);
+    eventer_jobq_set_concurrency(q, 1);
+    eventer_add_asynch(q, eventer_alloc_asynch(leave_open, NULL));
+    struct probe probe = {.completes = 0};
+    run_on(q, &probe);
+    assert_logged(1, "section open");
+    assert_true(mtev_memory_maintenance_ex(MTEV_MM_BARRIER) >= 0); /* it returns */
+    eventer_jobq_drain_and_shutdown(q);
+    eventer_jobq_destroy(q);
 }
 
 /* ---- all of them, and their end -------------------------------------------------- */
@@ -308,7 +327,8 @@ static const struct CMUnitTest tests[] = {
     clean_test(the_configuration_sets_queues_up),
     clean_test(threads_are_called_by_the_short_name),
     clean_test(jobs_are_counted),
-    clean_test(memory_is_guarded_around_each_job_unless_it_is_not_wanted),
+    clean_test(jobs_are_sections_where_that_is_wanted),
+    clean_test(a_section_that_a_job_leaves_open_is_closed_and_said),
     clean_test(a_walk_meets_each_queue_and_may_end_it),
     clean_test(a_queue_that_was_shut_down_refuses),
     clean_test(a_queue_may_be_ended_at_once_which_is_logged),
