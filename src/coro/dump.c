@@ -9,7 +9,7 @@
 #include "coro/inspect_impl.h"
 
 #include "base/alloc.h"
-#include "eventer/loop.h"
+#include "eventer/visit.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -194,11 +194,12 @@ static int add_coroutine(struct coro *co, void *closure)
     return 0;
 }
 
-static bool group_home(struct coro_home *home, void *closure)
+static bool group_loop(struct loop *loop, void *closure)
 {
     struct dump *dump = closure;
     dump->now_ns = clock_mono_ns();
-    coro_each(home, add_coroutine, dump);
+    if (loop->coro != NULL)
+        coro_each(loop->coro, add_coroutine, dump);
     return true;
 }
 
@@ -319,8 +320,8 @@ void coro_dump(mtev_log_stream_t ls, uint64_t wait_ns)
         return;
     }
     dump->ls = ls;
-    int err = coro_walk(&(struct walk){
-        .visit = group_home, .skip = say_skipped, .closure = dump, .wait_ns = wait_ns});
+    int err = visit_loops(&(struct visitor){
+        .visit = group_loop, .skip = say_skipped, .closure = dump, .wait_ns = wait_ns});
     if (err == 0 || err == -ETIMEDOUT)
         say_all(dump);
     else
@@ -333,5 +334,5 @@ void coro_dump(mtev_log_stream_t ls, uint64_t wait_ns)
 
 void eventer_aco_dump(mtev_log_stream_t ls)
 {
-    coro_dump(ls, WALK_WAIT_NS);
+    coro_dump(ls, VISIT_WAIT_NS);
 }

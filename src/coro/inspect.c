@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inspect.c - what can be seen of coroutines from inside the process: counts, lists, names.
- *
- * A walk visits one loop after another, each in its own thread, by mail; the walking thread waits.
- * The mail of a loop that does not come to it in time is abandoned, and freed by the loop when it
- * does.
  */
 #include "coro/inspect_impl.h"
 
 #include "base/alloc.h"
 #include "eventer/pool.h"
+#include "eventer/visit.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,135 +40,6 @@ void eventer_aco_get_stats(eventer_aco_stats_t *out)
 {
     *out = (eventer_aco_stats_t){0};
     pool_each_loop(add_stats, out);
-}
-
-/* ---- walking over the loops ------------------------------------------------------ */
-
-enum visit_state {
-    VISIT_POSTED = 0,
-    VISIT_BEGUN,
-    VISIT_DONE,
-    VISIT_ABANDONED,
-};
-
-struct visit { /* of one loop, by mail */
-    struct mail mail;
-    const struct walk *walk; /* gone when the visit was abandoned */
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    enum visit_state state;
-    bool goes_on; /* what the loop's visit returned */
-};
-
-struct walker {
-    const struct walk *walk;
-    bool goes_on;
-    int err;
-};
-
-static atomic_bool is_walking;
-
-static struct visit *visit_new(const struct walk *walk)
-{
-    pthread_condattr_t attributes;
-    struct visit *visit = alloc_zeroed(1, sizeof(*visit));
-    if (visit == NULL)
-        return NULL;
-    visit->walk = walk;
-    pthread_mutex_init(&visit->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&visit->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    return visit;
-}
-
-static void visit_free(struct visit *visit)
-{
-    pthread_cond_destroy(&visit->changed);
-    pthread_mutex_destroy(&visit->lock);
-    alloc_free(visit);
-}
-
-static bool visit_home(const struct walk *walk, struct loop *loop)
-{
-    return loop->coro == NULL || walk->visit(loop->coro, walk->closure);
-}
-
-static void visit_by_mail(struct mail *mail, struct loop *loop)
-{
-    struct visit *visit = list_entry(mail, struct visit, mail);
-    pthread_mutex_lock(&visit->lock);
-    const bool is_abandoned = visit->state == VISIT_ABANDONED;
-    if (!is_abandoned)
-        visit->state = VISIT_BEGUN;
-    pthread_mutex_unlock(&visit->lock);
-    if (is_abandoned) {
-        visit_free(visit);
-        return;
-    }
-    bool goes_on = visit_home(visit->walk, loop);
-    pthread_mutex_lock(&visit->lock);
-    visit->goes_on = goes_on;
-    visit->state = VISIT_DONE;
-    pthread_cond_signal(&visit->changed);
-    pthread_mutex_unlock(&visit->lock); /* visit is gone after this */
-}
-
-/* Wait for the loop to begin, and then as long as it takes.  False: it did not begin. */
-static bool await_visit(struct visit *visit)
-{
-    const uint64_t end_ns = clock_mono_ns() + visit->walk->wait_ns;
-    const struct timespec end = {.tv_sec = (time_t)(end_ns / CLOCK_NS_PER_S),
-                                 .tv_nsec = (long)(end_ns % CLOCK_NS_PER_S)};
-    int err = 0;
-    pthread_mutex_lock(&visit->lock);
-    while (visit->state == VISIT_POSTED && err != ETIMEDOUT)
-        err = pthread_cond_timedwait(&visit->changed, &visit->lock, &end);
-    if (visit->state == VISIT_POSTED)
-        visit->state = VISIT_ABANDONED;
-    while (visit->state == VISIT_BEGUN)
-        pthread_cond_wait(&visit->changed, &visit->lock);
-    const bool is_done = visit->state == VISIT_DONE;
-    pthread_mutex_unlock(&visit->lock); /* if it was abandoned it may be gone after this */
-    return is_done;
-}
-
-static void visit_loop(struct loop *loop, void *closure)
-{
-    struct walker *walker = closure;
-    if (!walker->goes_on)
-        return;
-    if (loop == loop_self) {
-        walker->goes_on = visit_home(walker->walk, loop);
-        return;
-    }
-    struct visit *visit = visit_new(walker->walk);
-    if (visit == NULL) {
-        walker->err = -ENOMEM;
-        walker->goes_on = false;
-        return;
-    }
-    visit->mail.run = visit_by_mail;
-    loop_post(loop, &visit->mail);
-    if (await_visit(visit)) {
-        walker->goes_on = visit->goes_on;
-        visit_free(visit);
-    } else {
-        walker->err = -ETIMEDOUT;
-        if (walker->walk->skip != NULL)
-            walker->walk->skip(loop, walker->walk->closure);
-    }
-}
-
-int coro_walk(const struct walk *walk)
-{
-    struct walker walker = {.walk = walk, .goes_on = true};
-    if (atomic_exchange(&is_walking, true))
-        return -EBUSY;
-    pool_each_loop(visit_loop, &walker);
-    atomic_store(&is_walking, false);
-    return walker.err;
 }
 
 /* ---- one coroutine --------------------------------------------------------------- */
@@ -300,9 +166,12 @@ static int list_one(struct coro *co, void *closure)
     return listing->result;
 }
 
-static bool list_home(struct coro_home *home, void *closure)
+static bool list_loop(struct loop *loop, void *closure)
 {
     struct listing *listing = closure;
+    struct coro_home *home = loop->coro;
+    if (home == NULL)
+        return true;
     listing->home = home;
     listing->now_ns = clock_mono_ns();
     listing->site = NULL;
@@ -320,8 +189,8 @@ int eventer_aco_foreach(int (*cb)(const eventer_aco_info_t *info, void *closure)
     struct listing listing = {.cb = cb, .closure = closure};
     if (cb == NULL)
         return fail(-EINVAL);
-    int err =
-        coro_walk(&(struct walk){.visit = list_home, .closure = &listing, .wait_ns = WALK_WAIT_NS});
+    int err = visit_loops(
+        &(struct visitor){.visit = list_loop, .closure = &listing, .wait_ns = VISIT_WAIT_NS});
     if (listing.result != 0)
         return listing.result;
     return err == 0 ? 0 : fail(err);
@@ -379,11 +248,12 @@ static int count_living(struct coro *co, void *closure)
     return 0;
 }
 
-static bool collect_functions(struct coro_home *home, void *closure)
+static bool collect_functions(struct loop *loop, void *closure)
 {
     struct functions *functions = closure;
+    struct coro_home *home = loop->coro;
     functions->site = NULL;
-    for (size_t i = 0; i < CORO_SITE_BUCKETS; i++) {
+    for (size_t i = 0; home != NULL && i < CORO_SITE_BUCKETS; i++) {
         for (const struct coro_site *site = home->sites[i]; site != NULL; site = site->next) {
             struct function *function = function_of(functions, site);
             if (function == NULL) {
@@ -395,7 +265,8 @@ static bool collect_functions(struct coro_home *home, void *closure)
             function->has_lent = function->has_lent || site->has_lent;
         }
     }
-    coro_each(home, count_living, functions);
+    if (home != NULL)
+        coro_each(home, count_living, functions);
     return true;
 }
 
@@ -406,8 +277,8 @@ int eventer_aco_foreach_function(int (*cb)(const eventer_aco_function_t *functio
     int result = 0;
     if (cb == NULL)
         return fail(-EINVAL);
-    int err = coro_walk(
-        &(struct walk){.visit = collect_functions, .closure = &functions, .wait_ns = WALK_WAIT_NS});
+    int err = visit_loops(&(struct visitor){
+        .visit = collect_functions, .closure = &functions, .wait_ns = VISIT_WAIT_NS});
     if (functions.err != 0)
         err = functions.err;
     for (size_t i = 0; result == 0 && (err == 0 || err == -ETIMEDOUT) && i < functions.count; i++) {

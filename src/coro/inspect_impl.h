@@ -18,23 +18,6 @@
 
 /* ---- inspect.c ------------------------------------------------------------------- */
 
-#define WALK_WAIT_NS (5 * CLOCK_NS_PER_S) /* how long the public calls wait for a busy loop */
-
-/* A walk over the loops; one at a time in the process. */
-struct walk {
-    bool (*visit)(struct coro_home *home, void *closure); /* in its loop; false ends the walk */
-    void (*skip)(struct loop *loop, void *closure);       /* in the calling thread; NULL: nothing */
-    void *closure;
-    uint64_t wait_ns; /* for a loop that is busy with something else */
-};
-
-/*
- * Visit every loop's coroutines.  Any thread; a loop's own is visited directly.  Returns 0, or
- * -EBUSY (another walk is under way), -ENOMEM, -ETIMEDOUT (a loop was skipped, since it did not
- * come to it in time).
- */
-int coro_walk(const struct walk *walk);
-
 /* Call fn for every living coroutine of home until it returns other than 0; returns that.  Its
  * loop. */
 int coro_each(struct coro_home *home, int (*fn)(struct coro *co, void *closure), void *closure);
@@ -139,7 +122,7 @@ bool frames_step(struct frames *frames, struct frame *out);
 #define DUMP_FRAMES_MAX 64   /* of a place */
 #define DUMP_GROUPS_MAX 1000 /* places that are told apart */
 
-/* eventer_aco_dump(), which waits for WALK_WAIT_NS. */
+/* eventer_aco_dump(), which waits for VISIT_WAIT_NS. */
 void coro_dump(mtev_log_stream_t ls, uint64_t wait_ns);
 
 /* ---- overflow.c ------------------------------------------------------------------ */

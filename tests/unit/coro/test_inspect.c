@@ -500,43 +500,6 @@ static void without_a_callback_nothing_is_walked(void **state)
     assert_int_equal(errno, EINVAL);
 }
 
-struct tour {
-    int visited, skipped;
-};
-
-static bool visit(struct coro_home *home, void *closure)
-{
-    ((struct tour *)closure)->visited++;
-    return true;
-}
-
-static void count_skipped(struct loop *loop, void *closure)
-{
-    ((struct tour *)closure)->skipped += loop == loop_at(0);
-}
-
-static void a_loop_that_is_busy_is_left_out_and_does_not_visit_later(void **state)
-{
-    struct hold hold;
-    struct tour tour = {0};
-    struct walk walk = {
-        .visit = visit, .skip = count_skipped, .closure = &tour, .wait_ns = CLOCK_NS_PER_MS};
-    hold_begin(&hold, loop_at(0));
-    /* The other loop may be slow, too: what counts is that this one is not waited for. */
-    assert_int_equal(coro_walk(&walk), -ETIMEDOUT);
-    assert_int_equal(tour.skipped, 1);
-    int visited = tour.visited;
-    walk.skip = NULL;
-    assert_int_equal(coro_walk(&walk), -ETIMEDOUT);
-    hold_end(&hold);
-    settle_all();
-    assert_true(tour.visited <= visited + 1);
-    tour = (struct tour){0};
-    walk.wait_ns = WALK_WAIT_NS;
-    assert_int_equal(coro_walk(&walk), 0);
-    assert_int_equal(tour.visited, 2);
-}
-
 static void list_whatever_memory_says(void *closure)
 {
     errno = 0;
@@ -666,7 +629,6 @@ static const struct CMUnitTest tests[] = {
     clean_test(what_the_callback_returns_ends_the_walk),
     clean_test(one_walk_is_under_way_at_a_time),
     clean_test(without_a_callback_nothing_is_walked),
-    clean_test(a_loop_that_is_busy_is_left_out_and_does_not_visit_later),
     clean_test(without_memory_a_walk_fails_and_leaves_nothing),
     clean_test(functions_are_counted_over_all_loops),
     clean_test(each_resume_is_said_while_its_stream_is_on),
