@@ -11,6 +11,12 @@
 #include <sys/time.h>
 #include <time.h>
 
+/* Where both clocks are read: clock_gettime(2), unless a simulation puts its own time in. */
+struct clock_source {
+    int (*gettime)(clockid_t clock, struct timespec *out);
+};
+extern struct clock_source clock_source __attribute__((visibility("hidden")));
+
 #define CLOCK_NS_PER_S  UINT64_C(1000000000)
 #define CLOCK_NS_PER_MS UINT64_C(1000000)
 #define CLOCK_NS_PER_US UINT64_C(1000)
@@ -19,7 +25,7 @@
 static inline uint64_t clock_mono_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_source.gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
@@ -27,7 +33,7 @@ static inline uint64_t clock_mono_ns(void)
 static inline uint64_t clock_wall_ns(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_source.gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * CLOCK_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 

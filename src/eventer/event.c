@@ -10,6 +10,12 @@
 #include <string.h>
 
 static _Atomic int64_t made, freed;
+static const struct eventer_fd_opset *first_opset = &posix_opset;
+
+void event_set_opset(const struct eventer_fd_opset *opset)
+{
+    first_opset = opset;
+}
 
 static enum event_kind kind_of(int mask)
 {
@@ -46,7 +52,7 @@ static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
     e->mask = mask;
     e->callback = func;
     e->closure = closure;
-    e->opset = e->wire = &posix_opset;
+    e->opset = e->wire = first_opset;
     event_set_owner(e, loop_self != NULL ? loop_self : pool_first_loop());
     if (fill_kind(e) != 0) {
         alloc_free(e);

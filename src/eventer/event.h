@@ -42,6 +42,9 @@ struct eventer_fd_opset {
 /* The system calls themselves; -1/EAGAIN sets *mask. */
 extern const struct eventer_fd_opset posix_opset;
 
+/* Have events made from now on do their calls with opset (borrowed), not posix_opset. */
+void event_set_opset(const struct eventer_fd_opset *opset);
+
 /* What a closure does when the events that share it come and go; NULL pointers: nothing. */
 struct event_guest {
     void (*take)(void *closure);

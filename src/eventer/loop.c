@@ -2,6 +2,7 @@
 #include "eventer/loop.h"
 
 #include "base/alloc.h"
+#include "base/thread.h"
 #include "eventer/event.h"
 #include "eventer/fdtable.h"
 #include "eventer/props.h"
@@ -11,7 +12,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <semaphore.h>
 #include <stdio.h>
 
 #define RECURRENT_SLEEP_NS_MAX                                                                     \
@@ -111,20 +111,9 @@ static uint32_t awaited(uint64_t tag)
 
 struct start {
     struct loop *loop;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_done;
+    struct latch done;
     int err;
 };
-
-static void report_start(struct start *start, int err)
-{
-    pthread_mutex_lock(&start->lock);
-    start->err = err;
-    start->is_done = true;
-    pthread_cond_signal(&start->changed);
-    pthread_mutex_unlock(&start->lock);
-}
 
 static void *thread_main(void *arg)
 {
@@ -137,7 +126,8 @@ static void *thread_main(void *arg)
     loop->thread = pthread_self();
     loop->now_ns = clock_mono_ns();
     int err = hooks.start != NULL ? hooks.start(loop) : 0;
-    report_start(start, err); /* start is gone after this */
+    start->err = err;
+    latch_open(&start->done); /* start is gone after this */
     if (err != 0)
         return NULL;
 
@@ -176,18 +166,14 @@ int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop
 
 int loop_start(struct loop *loop)
 {
-    struct start start = {
-        .loop = loop, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct start start = {.loop = loop};
     pthread_t thread;
-    int err = pthread_create(&thread, NULL, thread_main, &start);
+    int err = thread_ops.create(&thread, NULL, thread_main, &start);
     if (err != 0)
         return -err;
-    pthread_mutex_lock(&start.lock);
-    while (!start.is_done)
-        pthread_cond_wait(&start.changed, &start.lock);
-    pthread_mutex_unlock(&start.lock);
+    latch_await(&start.done);
     if (start.err != 0) {
-        pthread_join(thread, NULL);
+        thread_ops.join(thread, NULL);
         loop->thread = 0; /* nobody joins it again */
     }
     return start.err;
@@ -228,7 +214,7 @@ struct call {
     struct mail mail;
     void (*fn)(void *arg);
     void *arg;
-    sem_t done;
+    struct latch done;
 };
 
 static void run_call(struct mail *mail, struct loop *loop)
@@ -236,7 +222,7 @@ static void run_call(struct mail *mail, struct loop *loop)
     struct call *call = list_entry(mail, struct call, mail);
     (void)loop;
     call->fn(call->arg);
-    sem_post(&call->done); /* call is gone after this */
+    latch_open(&call->done); /* call is gone after this */
 }
 
 void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
@@ -247,11 +233,8 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
         return;
     }
     assert(loop_self == NULL);
-    sem_init(&call.done, 0, 0);
     loop_post(loop, &call.mail);
-    while (sem_wait(&call.done) != 0)
-        ; /* EINTR */
-    sem_destroy(&call.done);
+    latch_await(&call.done);
 }
 
 /* ---- its clock ------------------------------------------------------------------- */

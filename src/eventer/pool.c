@@ -3,13 +3,13 @@
 
 #include "base/alloc.h"
 #include "base/cpus.h"
+#include "base/thread.h"
 #include "eventer/asynch.h"
 #include "eventer/fdtable.h"
 #include "eventer/props.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -24,7 +24,7 @@ static void (*start_hooks[POOL_HOOKS_MAX])(void), (*stop_hooks[POOL_HOOKS_MAX])(
 static size_t start_hook_count, stop_hook_count;
 static bool has_started; /* eventer_loop*() was called: traffic is let in */
 
-static sem_t stop_requested;
+static struct latch stop_requested;
 static _Atomic bool is_looping; /* somebody waits for stop_requested */
 
 /* ---- making them ----------------------------------------------------------------- */
@@ -49,7 +49,7 @@ static void end_loops(struct eventer_pool *pool)
             loop_stop(pool->loops[i]);
     for (uint32_t i = 0; i < pool->count; i++)
         if (pool->loops[i]->thread != 0)
-            pthread_join(pool->loops[i]->thread, NULL);
+            thread_ops.join(pool->loops[i]->thread, NULL);
 }
 
 static void pool_fini(struct eventer_pool *pool)
@@ -112,7 +112,6 @@ int eventer_init(void)
     epoch = clock_timeval(clock_wall_ns());
     signal(SIGPIPE, SIG_IGN);
     raise_rlimit(props_get()->rlim_nofiles);
-    sem_init(&stop_requested, 0, 0);
     int err = asynch_init();
     if (err == 0)
         err = make_pools();
@@ -163,10 +162,10 @@ void eventer_loop(void)
         mtevL(mtev_error, "eventer_loop: eventer_init() was not called\n");
         return;
     }
+    stop_requested = (struct latch){0};
     atomic_store(&is_looping, true);
     eventer_loop_return();
-    while (sem_wait(&stop_requested) != 0)
-        ; /* EINTR */
+    latch_await(&stop_requested);
     for (size_t i = stop_hook_count; i > 0; i--)
         stop_hooks[i - 1]();
     for (size_t i = 0; i < atomic_load(&pool_count); i++)
@@ -177,7 +176,7 @@ bool pool_request_stop(void)
 {
     if (!atomic_load(&is_looping))
         return false;
-    sem_post(&stop_requested);
+    latch_open(&stop_requested);
     return true;
 }
 

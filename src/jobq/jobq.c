@@ -20,19 +20,17 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/spin.h"
+#include "base/thread.h"
 #include "jobq/fair_impl.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define SPIN_GAP_NS_MAX   (100 * CLOCK_NS_PER_US) /* who waited longer last time does not spin */
 #define THREAD_TITLE_SIZE 16
@@ -52,8 +50,8 @@ struct worker { /* on its thread's stack */
 
 struct jobq {
     _Atomic uint32_t refs;
-    pthread_mutex_t lock;   /* guards all below */
-    pthread_cond_t changed; /* the last thread is gone, or the last job of a drain has ended */
+    pthread_mutex_t lock;     /* guards all below */
+    _Atomic uint32_t changes; /* a futex: a thread has come or gone, or a drain's last job ended */
     struct fair pending;
     struct ring idle; /* workers */
     struct jobq_counts counts;
@@ -71,10 +69,20 @@ struct jobq {
 /* The queue whose thread this is: its jobs may submit while it drains. */
 static __thread const struct jobq *self_queue;
 
-static long futex(_Atomic uint32_t *word, int operation, uint32_t value,
-                  const struct timespec *timeout)
+/* Sleep until say_changed(); the lock is held, not while this sleeps. */
+static void await_change(struct jobq *q)
 {
-    return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
+    uint32_t seen = atomic_load_explicit(&q->changes, memory_order_relaxed);
+    pthread_mutex_unlock(&q->lock);
+    (void)thread_ops.wait(&q->changes, seen, NULL);
+    pthread_mutex_lock(&q->lock);
+}
+
+/* The lock is held, which orders the count; the last thread is gone, or so. */
+static void say_changed(struct jobq *q)
+{
+    atomic_fetch_add_explicit(&q->changes, 1, memory_order_relaxed);
+    thread_ops.wake(&q->changes, INT_MAX);
 }
 
 /* ---- calling threads ------------------------------------------------------------- */
@@ -117,7 +125,7 @@ static void call_worker(struct worker *worker)
 {
     _Atomic uint32_t *word = &worker->state;
     if (atomic_exchange(word, WORKER_CALLED) == WORKER_ASLEEP) /* pairs with wait_for_call() */
-        futex(word, FUTEX_WAKE_PRIVATE, 1, NULL);
+        thread_ops.wake(word, 1);
 }
 
 static int start_thread(struct jobq *q)
@@ -132,7 +140,7 @@ static int start_thread(struct jobq *q)
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_attr_setsigmask_np(&attr, &blocked);
-    int err = pthread_create(&thread, &attr, thread_main, q);
+    int err = thread_ops.create(&thread, &attr, thread_main, q);
     pthread_attr_destroy(&attr);
     return -err;
 }
@@ -144,7 +152,7 @@ static struct worker *give_up_starting(struct jobq *q)
     q->starting--;
     struct worker *worker = q->counts.backlog > 0 ? take_idle(q) : NULL;
     q->help_is_coming = worker != NULL;
-    pthread_cond_broadcast(&q->changed);
+    say_changed(q);
     pthread_mutex_unlock(&q->lock);
     return worker;
 }
@@ -187,9 +195,8 @@ static bool sleep_until_called(struct worker *worker, uint64_t timeout_ns)
     uint32_t state = WORKER_AWAKE;
     (void)atomic_compare_exchange_strong(&worker->state, &state, WORKER_ASLEEP);
     while (atomic_load(&worker->state) != WORKER_CALLED) /* pairs with call_worker() */
-        if (futex(&worker->state, FUTEX_WAIT_PRIVATE, WORKER_ASLEEP,
-                  timeout_ns == 0 ? NULL : &timeout) != 0 &&
-            errno == ETIMEDOUT)
+        if (thread_ops.wait(&worker->state, WORKER_ASLEEP, timeout_ns == 0 ? NULL : &timeout) ==
+            -ETIMEDOUT)
             return atomic_load(&worker->state) == WORKER_CALLED;
     return true;
 }
@@ -252,7 +259,7 @@ static bool run_one(struct jobq *q, bool brings_more, uint64_t *now_ns)
     q->counts.total++;
     fair_done(&q->pending, subqueue);
     if (q->is_draining && q->counts.inflight == 0 && q->counts.backlog == 0)
-        pthread_cond_broadcast(&q->changed);
+        say_changed(q);
     return true;
 }
 
@@ -272,7 +279,7 @@ static void begin_thread(struct jobq *q)
     q->starting--;
     q->help_is_coming = false;
     q->counts.threads++;
-    pthread_cond_broadcast(&q->changed);
+    say_changed(q);
 }
 
 /*
@@ -286,7 +293,7 @@ static void end_thread(struct jobq *q)
     if (worker != NULL)
         call_worker(worker);
     if (q->counts.threads == 0)
-        pthread_cond_broadcast(&q->changed);
+        say_changed(q);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -339,7 +346,6 @@ void jobq_unref(struct jobq *q)
     if (atomic_fetch_sub_explicit(&q->refs, 1, memory_order_acq_rel) != 1)
         return;
     fair_fini(&q->pending);
-    pthread_cond_destroy(&q->changed);
     pthread_mutex_destroy(&q->lock);
     alloc_free(q);
 }
@@ -359,7 +365,6 @@ int jobq_new(const char *name, const struct jobq_limits *limits, struct jobq **o
         return -ENOMEM;
     atomic_init(&q->refs, 1);
     init_lock(&q->lock);
-    pthread_cond_init(&q->changed, NULL);
     fair_init(&q->pending);
     ring_init(&q->idle);
     q->limits = *limits;
@@ -375,7 +380,7 @@ int jobq_new(const char *name, const struct jobq_limits *limits, struct jobq **o
     }
     pthread_mutex_lock(&q->lock);
     while (q->starting > 0)
-        pthread_cond_wait(&q->changed, &q->lock);
+        await_change(q);
     pthread_mutex_unlock(&q->lock);
     *out = q;
     return 0;
@@ -390,7 +395,7 @@ void jobq_free(struct jobq *q)
     q->is_closing = true;
     while (q->counts.threads > 0 || q->starting > 0) {
         call_all(q);
-        pthread_cond_wait(&q->changed, &q->lock);
+        await_change(q);
     }
     pthread_mutex_unlock(&q->lock);
     assert(q->counts.backlog == 0 && q->counts.inflight == 0);
@@ -404,7 +409,7 @@ int jobq_drain(struct jobq *q)
     pthread_mutex_lock(&q->lock);
     q->is_draining = true;
     while (q->counts.backlog > 0 || q->counts.inflight > 0)
-        pthread_cond_wait(&q->changed, &q->lock);
+        await_change(q);
     q->is_drained = true;
     pthread_mutex_unlock(&q->lock);
     return 0;
@@ -458,7 +463,7 @@ bool jobq_withdraw(struct jobq *q, struct jobq_job *job)
         fair_remove(&q->pending, job);
         q->counts.backlog--;
         if (q->is_draining && q->counts.inflight == 0 && q->counts.backlog == 0)
-            pthread_cond_broadcast(&q->changed);
+            say_changed(q);
     }
     pthread_mutex_unlock(&q->lock);
     return is_pending;

@@ -80,11 +80,28 @@ static void the_wall_clock_is_the_one_of_the_system(void **state)
     assert_true(now_s + 10 >= (uint64_t)before && now_s <= (uint64_t)before + 10);
 }
 
+static int a_minute_past(clockid_t clock, struct timespec *out)
+{
+    *out = (struct timespec){.tv_sec = clock == CLOCK_REALTIME ? 3600 : 60, .tv_nsec = 1};
+    return 0;
+}
+
+static void another_source_may_tell_the_time(void **state)
+{
+    struct clock_source before = clock_source;
+    clock_source.gettime = a_minute_past;
+    uint64_t mono_ns = clock_mono_ns(), wall_ns = clock_wall_ns();
+    clock_source = before;
+    assert_int_equal(mono_ns, 60 * CLOCK_NS_PER_S + 1);
+    assert_int_equal(wall_ns, 3600 * CLOCK_NS_PER_S + 1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(durations_become_nanoseconds),
     cmocka_unit_test(the_longest_duration_may_be_added_to_now),
     cmocka_unit_test(nanoseconds_become_a_timeval_rounded_down),
     cmocka_unit_test(the_monotonic_clock_never_runs_back),
     cmocka_unit_test(the_wall_clock_is_the_one_of_the_system),
+    cmocka_unit_test(another_source_may_tell_the_time),
 };
 HARNESS_MAIN(tests)
