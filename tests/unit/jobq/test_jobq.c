@@ -473,7 +473,8 @@ struct drain_job {
     struct jobq_job job;
     struct jobq *q;
     unsigned left;
-    int err, drain_err;
+    int drain_err;
+    _Atomic int err;
 };
 
 static void submit_again_while_draining(struct jobq_job *job)
@@ -482,8 +483,11 @@ static void submit_again_while_draining(struct jobq_job *job)
     while (!jobq_is_shut(self->q))
         sched_yield();
     self->drain_err = jobq_drain(self->q);
-    if (self->left-- > 0)
-        self->err |= jobq_submit(self->q, job, 0);
+    if (self->left-- == 0)
+        return;
+    int err = jobq_submit(self->q, job, 0); /* the other thread may run it before this returns */
+    if (err != 0)
+        atomic_store(&self->err, err);
 }
 
 static void a_drain_ends_all_jobs_and_theirs_and_refuses_others(void **state)
