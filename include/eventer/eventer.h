@@ -15,6 +15,7 @@
 #define EVENTER_EVENTER_H
 
 #include <mtev_defines.h>
+#include <mtev_hooks.h>
 #include <mtev_log.h>
 
 #include <aco/aco.h>
@@ -76,6 +77,10 @@ typedef const struct eventer_fd_opset *eventer_fd_opset_t;
  */
 typedef int (*eventer_func_t)(eventer_t e, int mask, void *closure, struct timeval *now);
 
+/* Where the library says what went wrong, and what it does: error/eventer and debug/eventer. */
+API_EXPORT(mtev_log_stream_t) eventer_err;
+API_EXPORT(mtev_log_stream_t) eventer_deb;
+
 /* ---- starting -------------------------------------------------------------------- */
 
 /*
@@ -100,6 +105,22 @@ API_EXPORT(void) eventer_loop_return(void);
  * in eventer.conf(5).  Returns 0, or -1: ENOENT for an unknown key, EINVAL for a bad value.
  */
 API_EXPORT(int) eventer_propset(const char *key, const char *value);
+#define eventer_impl_propset(key, value) eventer_propset((key), (value))
+
+/*
+ * Have the loops wait with the poller called name: eventer_propset("implementation", name).
+ * Returns 0, or -1 with EINVAL.
+ */
+API_EXPORT(int) eventer_choose(const char *name);
+
+/*
+ * Have func called with closure, which is borrowed for good, by eventer_loop*() when every loop
+ * runs and before listeners accept; name is for readers.  Before that; the newest comes first.
+ * Returns MTEV_HOOK_CONTINUE, or MTEV_HOOK_ABORT with ENOMEM or EINVAL (no func).
+ */
+API_EXPORT(mtev_hook_return_t)
+eventer_started_hook_register(const char *name, mtev_hook_return_t (*func)(void *closure),
+                              void *closure);
 
 /* ---- events ---------------------------------------------------------------------- */
 
@@ -144,6 +165,12 @@ API_EXPORT(void) eventer_set_closure(eventer_t e, void *closure);
 API_EXPORT(pthread_t) eventer_get_owner(eventer_t e);
 
 /*
+ * Return the event whose callback the calling thread runs (borrowed during it), jobs included; in
+ * a coroutine, the one that it converted last and has not freed.  NULL: there is none.
+ */
+API_EXPORT(eventer_t) eventer_get_this_event(void);
+
+/*
  * Move e to the loop whose thread is owner.  Before eventer_add(), or in the callback of an fd or a
  * timer, whose registration moves when it returns.  Anything else, a thread that is no loop
  * included, changes nothing and is logged.
@@ -155,6 +182,28 @@ API_EXPORT(void) eventer_set_owner(eventer_t e, pthread_t owner);
  * deadline of an asynchronous event without EVENTER_CANCEL in its mask.
  */
 API_EXPORT(void) eventer_update_whence(eventer_t e, struct timeval whence);
+
+/*
+ * Contexts: a pointer of one's own in every event, and something to do around its callback.
+ * register: opset (borrowed for good; a NULL in it does nothing) is called for every event that is
+ * made from now on: init when it was made, copy(e, src) after that of a copy, deinit before it is
+ * freed; callback_prep before and callback_cleanup after each callback and each step of a job, in
+ * that thread, the latter in reverse order.  Returns its index, or -1: EINVAL for no name or opset,
+ * ENOSPC for more than EVENTER_CONTEXTS_MAX.
+ * get and set: what e keeps for index; NULL at first.  set returns what was there before.  NULL
+ * with EINVAL for an event that is older than the context.
+ */
+#define EVENTER_CONTEXTS_MAX 8
+typedef struct eventer_context_opset_t {
+    void (*eventer_t_init)(eventer_t e);
+    void (*eventer_t_deinit)(eventer_t e);
+    void (*eventer_t_copy)(eventer_t e, const eventer_t src);
+    void (*eventer_t_callback_prep)(eventer_t e, int mask, void *closure, struct timeval *now);
+    void (*eventer_t_callback_cleanup)(eventer_t e, int mask);
+} eventer_context_opset_t;
+API_EXPORT(int) eventer_register_context(const char *name, const eventer_context_opset_t *opset);
+API_EXPORT(void *) eventer_get_context(eventer_t e, int index);
+API_EXPORT(void *) eventer_set_context(eventer_t e, int index, void *data);
 
 /* Events alive now, and made since the start. */
 API_EXPORT(int64_t) eventer_allocations_current(void);
@@ -183,6 +232,18 @@ API_EXPORT(eventer_t) eventer_remove_fd(int fd);
 /* Return the event registered for fd (borrowed while it is), or NULL. */
 API_EXPORT(eventer_t) eventer_find_fd(int fd);
 
+/*
+ * Call func for every event that is registered for an fd, or as a timer, in the thread of its loop,
+ * one loop after the other.  func may remove, close or free what it is given, and neither waits nor
+ * starts a coroutine.  A loop that is busy with something else for 5 s is left out, and timers for
+ * which there is no memory are, with one line.  Any thread; a loop's thread stands still while it
+ * waits for other loops.  EBUSY and one line while such a list is made already.
+ */
+API_EXPORT(void)
+eventer_foreach_fdevent(void (*func)(eventer_t e, void *closure), void *closure);
+API_EXPORT(void)
+eventer_foreach_timedevent(void (*func)(eventer_t e, void *closure), void *closure);
+
 /* Change what the registered fd event e waits for, or when the timer e does (its whence). */
 API_EXPORT(void) eventer_update(eventer_t e, int mask);
 
@@ -192,6 +253,23 @@ API_EXPORT(void) eventer_update(eventer_t e, int mask);
  * woken, and triggers arrive in the order in which they were made.
  */
 API_EXPORT(void) eventer_trigger(eventer_t e, int mask);
+
+/*
+ * Call func as a loop would call e's callback, in the calling thread, and return what it returned;
+ * *ret_duration_ns (NULL: not asked for) is how long it took.  eventer_callback(): e's own.
+ */
+API_EXPORT(int)
+eventer_run_callback(eventer_func_t func, eventer_t e, int mask, void *closure, struct timeval *now,
+                     uint64_t *ret_duration_ns);
+#define eventer_callback(e, mask, closure, now)                                                    \
+    eventer_run_callback(eventer_get_callback(e), (e), (mask), (closure), (now), NULL)
+
+/*
+ * Take the fd event e off its loop, make its fd blocking, and call its callback in a thread of its
+ * own, again and again, with mask or what it last returned, until it returns 0; then the reference
+ * to e is dropped.  Without a thread it is as it was before, and one line says so.
+ */
+API_EXPORT(void) eventer_run_in_thread(eventer_t e, int mask);
 
 /* Wake e's loop (NULL: the calling loop, or loop 0). */
 API_EXPORT(void) eventer_wakeup(eventer_t e);
@@ -234,6 +312,23 @@ API_EXPORT(int) eventer_read(eventer_t e, void *buffer, size_t len, int *mask);
 API_EXPORT(int) eventer_write(eventer_t e, const void *buffer, size_t len, int *mask);
 API_EXPORT(int) eventer_close(eventer_t e, int *mask);
 
+/*
+ * The operations of an fd as functions: e's (with those of a coroutine where it was converted), the
+ * plain ones of POSIX, and those of coroutines.  They take the fd, and the event as closure.
+ */
+typedef int (*eventer_fd_accept_t)(int fd, struct sockaddr *addr, socklen_t *len, int *mask,
+                                   void *closure);
+typedef int (*eventer_fd_read_t)(int fd, void *buffer, size_t len, int *mask, void *closure);
+typedef int (*eventer_fd_write_t)(int fd, const void *buffer, size_t len, int *mask, void *closure);
+typedef int (*eventer_fd_close_t)(int fd, int *mask, void *closure);
+API_EXPORT(eventer_fd_opset_t) eventer_get_fd_opset(eventer_t e);
+API_EXPORT(eventer_fd_accept_t) eventer_fd_opset_get_accept(eventer_fd_opset_t opset);
+API_EXPORT(eventer_fd_read_t) eventer_fd_opset_get_read(eventer_fd_opset_t opset);
+API_EXPORT(eventer_fd_write_t) eventer_fd_opset_get_write(eventer_fd_opset_t opset);
+API_EXPORT(eventer_fd_close_t) eventer_fd_opset_get_close(eventer_fd_opset_t opset);
+API_EXPORT(const eventer_fd_opset_t) eventer_POSIX_fd_opset;
+API_EXPORT(const eventer_fd_opset_t) eventer_aco_fd_opset;
+
 /* Set or clear O_NONBLOCK.  Returns 0, or -1 with errno. */
 API_EXPORT(int) eventer_set_fd_nonblocking(int fd);
 API_EXPORT(int) eventer_set_fd_blocking(int fd);
@@ -245,6 +340,23 @@ API_EXPORT(eventer_pool_t *) eventer_pool(const char *name);
 API_EXPORT(const char *) eventer_pool_name(eventer_pool_t *pool);
 API_EXPORT(uint32_t) eventer_pool_concurrency(eventer_pool_t *pool);
 API_EXPORT(eventer_pool_t *) eventer_get_pool_for_event(eventer_t e);
+
+/*
+ * Set for how many seconds a loop of pool may be busy with one turn before it counts as stuck; 0:
+ * as other pools, EVENTER_WATCHDOG_TIMEOUT_S.
+ */
+#define EVENTER_WATCHDOG_TIMEOUT_S 5
+API_EXPORT(void) eventer_pool_watchdog_timeout(eventer_pool_t *pool, double seconds);
+
+/* Return that of the calling loop, in seconds; 0 elsewhere.  _timeval: mtev_false elsewhere. */
+API_EXPORT(double) eventer_watchdog_timeout(void);
+API_EXPORT(mtev_boolean) eventer_watchdog_timeout_timeval(struct timeval *out);
+
+/*
+ * Give in *now (NULL: not asked for) the wall clock, and in *deadline by when the calling loop has
+ * to be through with this turn.  mtev_false, and neither, in a thread that is no loop.
+ */
+API_EXPORT(mtev_boolean) eventer_heartbeat_deadline(struct timeval *now, struct timeval *deadline);
 
 /*
  * Return the thread of one of the pool's loops (default: the default pool), chosen by n: in the
@@ -267,7 +379,19 @@ API_EXPORT(int) eventer_loop_concurrency(void);
 /* True (not 0) if the calling thread is e's owner. */
 API_EXPORT(int) eventer_thread_check(eventer_t e);
 
-/* Return the calling thread's name (borrowed while it lives), "" if it is no loop. */
+/*
+ * Give the number of processor packages and cores of the machine.  Returns 0, or -1 with ENOTSUP
+ * where the system does not say.
+ */
+API_EXPORT(int) eventer_cpu_sockets_and_cores(int *sockets, int *cores);
+
+/* The longest that a loop with recurrent events sleeps; others sleep until something is due. */
+API_EXPORT(const struct timeval) eventer_max_sleeptime;
+
+/*
+ * Return the calling thread's name (borrowed while it lives): "e:POOL/N" of a loop, "q:QUEUE" of a
+ * job queue's thread, "dedicated/N" of eventer_run_in_thread()'s; "" of any other.
+ */
 API_EXPORT(const char *) eventer_get_thread_name(void);
 
 /* Give in *epoch when eventer_init() was called.  Returns 0, or -1 before that. */
@@ -292,6 +416,16 @@ API_EXPORT(int) mtev_gettimeofday(struct timeval *now, void *tzp);
  */
 API_EXPORT(int) eventer_name_callback(const char *name, eventer_func_t func);
 
+/*
+ * The same, with a way to tell events of that callback apart: describe(text, size, e, closure)
+ * writes to text[0..size) what eventer_name_for_callback_e() shows for e.  -1 with EEXIST, too, if
+ * name has a function already.
+ */
+API_EXPORT(int)
+eventer_name_callback_ext(const char *name, eventer_func_t func,
+                          void (*describe)(char *text, int size, eventer_t e, void *closure),
+                          void *closure);
+
 /* Return the function called name, or NULL. */
 API_EXPORT(eventer_func_t) eventer_callback_for_name(const char *name);
 
@@ -300,6 +434,7 @@ API_EXPORT(eventer_func_t) eventer_callback_for_name(const char *name);
  * next).
  */
 API_EXPORT(const char *) eventer_name_for_callback(eventer_func_t func);
+API_EXPORT(const char *) eventer_name_for_callback_e(eventer_func_t func, eventer_t e);
 
 /* ---- coroutines: blocking style -------------------------------------------------- */
 
@@ -311,6 +446,10 @@ API_EXPORT(const char *) eventer_name_for_callback(eventer_func_t func);
  * says so.  closure may be a local of the coroutine that calls; it is good until func first waits.
  */
 API_EXPORT(void) eventer_aco_start(void (*func)(void), void *closure);
+
+/* The same; stack_size was a first guess of what is to be saved, which nobody has to make here. */
+API_EXPORT(void)
+eventer_aco_start_stack(void (*func)(void), void *closure, size_t stack_size);
 
 /* The same, and say whether it was started: 0; or -1 with ENOMEM, EINVAL, ENXIO (no loops yet). */
 API_EXPORT(int) eventer_aco_try_start(void (*func)(void), void *closure);
@@ -368,6 +507,13 @@ API_EXPORT(mtev_boolean) eventer_is_aco(eventer_t e);
  * none.
  */
 API_EXPORT(eventer_aco_t) eventer_set_eventer_aco(eventer_t e);
+
+/*
+ * The same for co, a coroutine of the calling loop, which is told if it ends without freeing e.
+ * With co == NULL, make e a classic event again, not registered, with the callback it had; who
+ * waits for it gets ECANCELED.  Returns NULL then, and the reference stays the caller's.
+ */
+API_EXPORT(eventer_aco_t) eventer_set_eventer_aco_co(eventer_t e, aco_t *co);
 
 /*
  * Read, write or accept on e, and let others run until that is possible.  One coroutine may read

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <stddef.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +28,38 @@ struct thread_ops thread_ops = {
     .wait = futex_wait,
     .wake = futex_wake,
 };
+
+int thread_start_detached(void *(*run)(void *arg), void *arg)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    pthread_t thread;
+    pthread_attr_t attr;
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&blocked, faults[i]); /* they are this thread's own, and there is a handler */
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setsigmask_np(&attr, &blocked);
+    int err = thread_ops.create(&thread, &attr, run, arg);
+    pthread_attr_destroy(&attr);
+    return -err;
+}
+
+static _Thread_local char name_text[THREAD_NAME_SIZE];
+
+void thread_set_name(const char *name)
+{
+    char title[16]; /* pthread_setname_np(3) takes no more */
+    snprintf(name_text, sizeof(name_text), "%s", name);
+    snprintf(title, sizeof(title), "%.15s", name);
+    pthread_setname_np(pthread_self(), title);
+}
+
+const char *thread_name(void)
+{
+    return name_text;
+}
 
 void latch_open(struct latch *latch)
 {

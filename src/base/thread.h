@@ -30,6 +30,20 @@ struct thread_ops {
 /* The system's own, unless a simulation puts others in before any thread is made. */
 extern struct thread_ops thread_ops __attribute__((visibility("hidden")));
 
+/*
+ * Start a thread that runs run(arg) and that nobody joins.  Signals go to other threads, except
+ * those of its own faults.  Returns 0 or -errno.
+ */
+int thread_start_detached(void *(*run)(void *arg), void *arg);
+
+#define THREAD_NAME_SIZE 32
+
+/* Call the running thread name (copied, cut where it is too long); the kernel shows 15 bytes. */
+void thread_set_name(const char *name);
+
+/* Return what the running thread was called (borrowed while it lives); "" if it never was. */
+const char *thread_name(void);
+
 /* Something that happens once and that others wait for; zeroed = it has not happened. */
 struct latch {
     _Atomic uint32_t is_open;

@@ -189,14 +189,14 @@ static mtev_boolean refuse(struct coro *self, const struct way *way, int err, co
     if (self != NULL && way->is_gated && way->gate != NULL && way->gate->loop == loop_self)
         gate_note(way->gate, EVENTER_JOB_REFUSED);
     if (why != NULL)
-        mtevL(mtev_error, "%s: %s\n", way->call, why);
+        mtevL(eventer_err, "%s: %s\n", way->call, why);
     errno = err;
     return mtev_false;
 }
 
 static void run_here(struct coro *self, const struct way *way, const struct work *work)
 {
-    mtevL(mtev_error, "%s: out of memory; the work runs in the loop\n", way->call);
+    mtevL(eventer_err, "%s: out of memory; the work runs in the loop\n", way->call);
     do_step(work, EVENTER_ASYNCH_WORK);
     do_step(work, EVENTER_ASYNCH_CLEANUP);
     do_complete(work, loop_self);

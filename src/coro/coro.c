@@ -91,7 +91,7 @@ static inline struct coro *take_next(struct coro_home *home)
 
 static void complain_of_events(struct coro *co)
 {
-    mtevL(mtev_error, "coroutine %s ended with open events; they stay valid\n",
+    mtevL(eventer_err, "coroutine %s ended with open events; they stay valid\n",
           coro_site_name(co->site));
     while (co->events != NULL)
         chain_remove(co->events);
@@ -109,7 +109,7 @@ static __attribute__((noinline)) void finish(struct coro_home *home, struct coro
     if (aco_unlikely(co->events != NULL))
         complain_of_events(co);
     if (aco_unlikely(smr_end_all()))
-        mtevL(mtev_error, "coroutine %s ended with a section open (mtev_memory_begin); closed\n",
+        mtevL(eventer_err, "coroutine %s ended with a section open (mtev_memory_begin); closed\n",
               coro_site_name(site));
     site->has_run = true;
     site->is_on_trial = false;
@@ -342,7 +342,7 @@ struct start_mail {
 
 static void complain_of_start(const struct coro_start *start, const char *why)
 {
-    mtevL(mtev_error, "eventer_aco_start: %s: %s; not started\n",
+    mtevL(eventer_err, "eventer_aco_start: %s: %s; not started\n",
           eventer_name_for_callback((eventer_func_t)(uintptr_t)start->func), why);
 }
 
@@ -407,10 +407,16 @@ void eventer_aco_start_at(void (*func)(void), void *closure, const char *where)
         return;
     errno = -err;
     if (func == NULL)
-        mtevL(mtev_error, "eventer_aco_start: no function\n");
+        mtevL(eventer_err, "eventer_aco_start: no function\n");
     else
         complain_of_start(&start,
                           err == -ENXIO ? "eventer_init() was not called" : strerrordesc_np(-err));
+}
+
+void eventer_aco_start_stack(void (*func)(void), void *closure, size_t stack_size)
+{
+    (void)stack_size;
+    eventer_aco_start_at(func, closure, NULL);
 }
 
 #undef eventer_aco_start
@@ -469,7 +475,7 @@ void eventer_aco_sleep(struct timeval *duration)
 {
     struct coro *self = coro_self();
     if (self == NULL || duration == NULL) {
-        mtevL(mtev_error, "eventer_aco_sleep: %s\n",
+        mtevL(eventer_err, "eventer_aco_sleep: %s\n",
               self == NULL ? "called outside a coroutine" : "no duration");
         errno = EINVAL;
         return;

@@ -9,12 +9,13 @@ eventer_aco_gate_t eventer_aco_gate(void)
 {
     struct coro *self = coro_self();
     if (self == NULL) {
-        mtevL(mtev_error, "eventer_aco_gate: called outside a coroutine\n");
+        mtevL(eventer_err, "eventer_aco_gate: called outside a coroutine\n");
         errno = EINVAL;
         return NULL;
     }
     if (self->own_gates == CORO_GATES_MAX) {
-        mtevL(mtev_error, "eventer_aco_gate: %d gates of one coroutine are open\n", CORO_GATES_MAX);
+        mtevL(eventer_err, "eventer_aco_gate: %d gates of one coroutine are open\n",
+              CORO_GATES_MAX);
         errno = EMFILE;
         return NULL;
     }
@@ -75,7 +76,7 @@ void eventer_aco_gate_wait(eventer_aco_gate_t gate)
 {
     struct coro *self = coro_self();
     if (self == NULL || gate == NULL || gate->owner != self) {
-        mtevL(mtev_error, "eventer_aco_gate_wait: %s\n",
+        mtevL(eventer_err, "eventer_aco_gate_wait: %s\n",
               self == NULL   ? "called outside a coroutine"
               : gate == NULL ? "no gate"
                              : "the gate belongs to another coroutine");

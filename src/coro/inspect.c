@@ -109,7 +109,7 @@ int eventer_aco_set_name(const char *name)
     static_assert(EVENTER_ACO_NAME_MAX == ACO_NAME_MAX, "the public name of the limit");
     int err = self == NULL ? -EINVAL : aco_set_name(&self->co, name);
     if (self == NULL)
-        mtevL(mtev_error, "eventer_aco_set_name: called outside a coroutine\n");
+        mtevL(eventer_err, "eventer_aco_set_name: called outside a coroutine\n");
     if (err == 0)
         return 0;
     errno = -err;

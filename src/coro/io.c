@@ -282,32 +282,32 @@ void eventer_aco_free(eventer_aco_t aco)
 
 /* ---- converting ------------------------------------------------------------------ */
 
-static int opset_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e)
+static int opset_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, void *closure)
 {
     (void)fd;
     (void)mask;
-    return eventer_aco_accept((eventer_aco_t)e, addr, len, NULL);
+    return eventer_aco_accept(closure, addr, len, NULL);
 }
 
-static int opset_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
+static int opset_read(int fd, void *buffer, size_t len, int *mask, void *closure)
 {
     (void)fd;
     (void)mask;
-    return eventer_aco_read((eventer_aco_t)e, buffer, len, NULL);
+    return eventer_aco_read(closure, buffer, len, NULL);
 }
 
-static int opset_write(int fd, const void *buffer, size_t len, int *mask, eventer_t e)
+static int opset_write(int fd, const void *buffer, size_t len, int *mask, void *closure)
 {
     (void)fd;
     (void)mask;
-    return eventer_aco_write((eventer_aco_t)e, buffer, len, NULL);
+    return eventer_aco_write(closure, buffer, len, NULL);
 }
 
-static int opset_close(int fd, int *mask, eventer_t e)
+static int opset_close(int fd, int *mask, void *closure)
 {
     (void)fd;
     (void)mask;
-    return eventer_aco_close((eventer_aco_t)e);
+    return eventer_aco_close(closure);
 }
 
 static const struct eventer_fd_opset coro_opset = {
@@ -318,6 +318,8 @@ static const struct eventer_fd_opset coro_opset = {
     .close = opset_close,
 };
 
+const eventer_fd_opset_t eventer_aco_fd_opset = &coro_opset;
+
 void coro_convert(eventer_t e, bool is_stream)
 {
     e->opset = &coro_opset;
@@ -326,23 +328,22 @@ void coro_convert(eventer_t e, bool is_stream)
     event_set_owner(e, loop_self);
 }
 
-eventer_aco_t eventer_set_eventer_aco(eventer_t e)
+/* Convert e for co, which is of this loop; NULL: none is. */
+static eventer_aco_t convert_for(const char *call, eventer_t e, struct coro *co)
 {
-    struct coro *self = coro_self();
     const char *why = NULL;
-    if (e == NULL || self == NULL)
-        why = self == NULL ? "no coroutine of a loop runs here" : "no event";
+    if (e == NULL || co == NULL)
+        why = co == NULL ? "no coroutine of this loop" : "no event";
     else if (e->kind != EVENT_FD || e->is_aco || e->fd < 0)
         why = e->is_aco ? "it was converted before" : "it is no open fd";
     else if (eventer_find_fd(e->fd) == e)
         why = "it is registered; eventer_remove() it first";
+    if (why != NULL && e != NULL)
+        event_complain(call, e, EINVAL, why);
+    else if (why != NULL)
+        mtevL(eventer_err, "%s: %s\n", call, why);
     if (why != NULL) {
-        if (e == NULL) {
-            mtevL(mtev_error, "eventer_set_eventer_aco: %s\n", why);
-            errno = EINVAL;
-        } else {
-            event_complain("eventer_set_eventer_aco", e, EINVAL, why);
-        }
+        errno = EINVAL;
         return NULL;
     }
     int protocol = 0;
@@ -352,8 +353,48 @@ eventer_aco_t eventer_set_eventer_aco(eventer_t e)
     /* A Unix stream is none here: what is read ends at an fd that was passed, with more behind it.
      */
     coro_convert(e, is_socket && protocol == IPPROTO_TCP);
-    chain_add(&self->events, &e->belongs);
+    chain_add(&co->events, &e->belongs);
     return (eventer_aco_t)e;
+}
+
+eventer_aco_t eventer_set_eventer_aco(eventer_t e)
+{
+    return convert_for("eventer_set_eventer_aco", e, coro_self());
+}
+
+/* Make e a classic event again, which nobody waits for and which is not registered. */
+static void unconvert(eventer_t e)
+{
+    coro_cancel_waits(e);
+    if (e->edge.on_ready != NULL)
+        edge_unregister(e);
+    chain_remove(&e->belongs);
+    e->opset = e->wire;
+    e->is_aco = false;
+}
+
+eventer_aco_t eventer_set_eventer_aco_co(eventer_t e, aco_t *co)
+{
+    bool is_ours = co != NULL && co->scheduled_ == ACO_LOOP_;
+    struct coro *owner = is_ours ? list_entry(co, struct coro, co) : NULL;
+    if (co != NULL)
+        return convert_for("eventer_set_eventer_aco_co", e,
+                           owner != NULL && coro_home_of(owner) == home_self() ? owner : NULL);
+    if (e == NULL || !e->is_aco || event_owner(e) != loop_self) {
+        mtevL(eventer_err, "eventer_set_eventer_aco_co: it is no converted event of this loop\n");
+        errno = EINVAL;
+        return NULL;
+    }
+    unconvert(e);
+    return NULL;
+}
+
+eventer_t eventer_get_this_event(void)
+{
+    const struct coro *self = coro_self();
+    if (self == NULL)
+        return event_this;
+    return self->events == NULL ? NULL : list_entry(self->events, struct _event, belongs);
 }
 
 mtev_boolean eventer_is_aco(eventer_t e)

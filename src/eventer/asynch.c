@@ -33,7 +33,7 @@ static void guard_end(eventer_jobq_memory_safety_t safety)
     if (safety == EVENTER_JOBQ_MS_CS)
         (void)smr_end();
     if (smr_end_all())
-        mtevL(mtev_error, "a job left a section open (mtev_memory_begin); it is closed\n");
+        mtevL(eventer_err, "a job left a section open (mtev_memory_begin); it is closed\n");
     if (safety != EVENTER_JOBQ_MS_NONE)
         smr_collect_if_due();
 }
@@ -252,7 +252,7 @@ static void step_event(struct asynch_job *job, eventer_asynch_op_t op)
     }
     eventer_t e = async->e;
     struct timeval now = clock_timeval(clock_wall_ns());
-    e->callback(e, (int)op, e->closure, &now);
+    eventer_run_callback(e->callback, e, (int)op, e->closure, &now, NULL);
 }
 
 /* How an event is submitted. */

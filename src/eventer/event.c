@@ -17,6 +17,9 @@ void event_set_opset(const struct eventer_fd_opset *opset)
     first_opset = opset;
 }
 
+__thread eventer_t event_this;
+mtev_log_stream_t eventer_err, eventer_deb;
+
 static enum event_kind kind_of(int mask)
 {
     if (mask & EVENTER_ASYNCH_D)
@@ -43,11 +46,14 @@ static int fill_kind(eventer_t e)
 
 static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
 {
-    eventer_t e = alloc_bytes(sizeof(*e)); /* calloc(3) would pass malloc's own cache by */
+    const uint8_t contexts = contexts_count();
+    const size_t size = sizeof(struct _event) + contexts * sizeof(void *);
+    eventer_t e = alloc_bytes(size); /* calloc(3) would pass malloc's own cache by */
     if (e == NULL)
         return NULL;
-    memset(e, 0, sizeof(*e));
+    memset(e, 0, size);
     atomic_init(&e->refs, 1);
+    e->context_count = contexts;
     e->fd = fd;
     e->mask = mask;
     e->callback = func;
@@ -59,6 +65,8 @@ static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
         return NULL;
     }
     atomic_fetch_add_explicit(&made, 1, memory_order_relaxed);
+    if (contexts > 0)
+        contexts_init(e);
     return e;
 }
 
@@ -86,6 +94,8 @@ eventer_t eventer_alloc_copy(eventer_t src)
         async_job_set_deadline(e->job, async_job_deadline_ns(src->job));
     if (e->guest != NULL)
         e->guest->take(e->closure);
+    if (e->context_count > 0)
+        contexts_copy(e, src);
     return e;
 }
 
@@ -131,6 +141,8 @@ mtev_boolean eventer_free(eventer_t e)
     assert(before > 0);
     if (before != 1)
         return mtev_false;
+    if (e->context_count > 0)
+        contexts_deinit(e);
     if (e->kind == EVENT_FD) {
         if (e->edge.on_ready != NULL)
             edge_unregister(e);
@@ -243,17 +255,40 @@ int64_t eventer_allocations_total(void)
     return atomic_load(&made);
 }
 
+int eventer_run_callback(eventer_func_t func, eventer_t e, int mask, void *closure,
+                         struct timeval *now, uint64_t *ret_duration_ns)
+{
+    const uint64_t begun_ns = ret_duration_ns == NULL ? 0 : clock_mono_ns();
+    const eventer_t outer = event_this;
+    event_this = e;
+    if (e->context_count > 0)
+        contexts_prepare(e, mask, closure, now);
+    int wanted = func(e, mask, closure, now);
+    if (e->context_count > 0)
+        contexts_clean_up(e, mask);
+    event_this = outer;
+    if (ret_duration_ns != NULL)
+        *ret_duration_ns = clock_mono_ns() - begun_ns;
+    return wanted;
+}
+
 int event_run(struct loop *loop, eventer_t e, int mask)
 {
     e->running++;
-    int wanted = e->callback(e, mask, e->closure, loop_wall(loop));
+    int wanted = eventer_run_callback(e->callback, e, mask, e->closure, loop_wall(loop), NULL);
     e->running--;
     return wanted;
 }
 
+static __attribute__((constructor)) void make_streams(void)
+{
+    eventer_err = mtev_log_stream_find("error/eventer");
+    eventer_deb = mtev_log_stream_find("debug/eventer");
+}
+
 void event_complain(const char *call, eventer_t e, int err, const char *why)
 {
-    mtevL(mtev_error, "%s: %s (fd %d): %s%s%s\n", call,
+    mtevL(eventer_err, "%s: %s (fd %d): %s%s%s\n", call,
           e->callback == NULL ? "(no callback)" : eventer_name_for_callback(e->callback), e->fd,
           why, *why != '\0' ? ": " : "", strerror(err));
     errno = err;

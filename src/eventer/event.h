@@ -30,13 +30,13 @@
 struct loop;
 struct coro;
 
-/* What an fd can do, or what stands between the caller and the fd. */
+/* What an fd can do, or what stands between the caller and the fd.  closure is the event. */
 struct eventer_fd_opset {
     const char *name;
-    int (*accept)(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e);
-    int (*read)(int fd, void *buffer, size_t len, int *mask, eventer_t e);
-    int (*write)(int fd, const void *buffer, size_t len, int *mask, eventer_t e);
-    int (*close)(int fd, int *mask, eventer_t e);
+    eventer_fd_accept_t accept;
+    eventer_fd_read_t read;
+    eventer_fd_write_t write;
+    eventer_fd_close_t close;
 };
 
 /* The system calls themselves; -1/EAGAIN sets *mask. */
@@ -92,7 +92,8 @@ struct _event { /* what a wait and a timer touch comes first: 64 bytes */
     bool is_monotonic; /* timer: due_ns decides, not whence */
     uint8_t running;   /* depth of its callback on its loop's stack */
     _Atomic uint8_t schedule;
-    int fd; /* -1: none, or closed */
+    uint8_t context_count; /* of contexts */
+    int fd;                /* -1: none, or closed */
     _Atomic(struct loop *) owner;
     union {
         struct event_edge edge;  /* EVENT_FD */
@@ -109,6 +110,7 @@ struct _event { /* what a wait and a timer touch comes first: 64 bytes */
     struct timeval whence;
     struct event_timeouts *timeouts; /* owned; NULL: none */
     struct chain_node belongs;       /* to the coroutine that converted it */
+    void *contexts[];                /* see contexts.c */
 };
 
 /* Return the loop that e belongs to, or NULL before eventer_init(). */
@@ -130,6 +132,21 @@ int event_become(eventer_t e, int mask);
 
 /* Call e's callback in its loop and return what it returned. */
 int event_run(struct loop *loop, eventer_t e, int mask);
+
+/* The event whose callback runs in this thread, outside coroutines; NULL: none. */
+extern __thread eventer_t event_this __attribute__((visibility("hidden")));
+
+/* ---- contexts (contexts.c) ------------------------------------------------------- */
+
+/* How many there are. */
+uint8_t contexts_count(void);
+
+/* Call what is registered for each of e's contexts. */
+void contexts_init(eventer_t e);
+void contexts_deinit(eventer_t e);
+void contexts_copy(eventer_t e, eventer_t src);
+void contexts_prepare(eventer_t e, int mask, void *closure, struct timeval *now);
+void contexts_clean_up(eventer_t e, int mask);
 
 /* ---- level-triggered, classic (fd.c) --------------------------------------------- */
 
@@ -188,6 +205,9 @@ static inline void edge_note_write(eventer_t e, ssize_t rv)
 void schedule_add(eventer_t e);
 eventer_t schedule_remove(eventer_t e);
 void schedule_run_recurrent(struct loop *loop);
+
+/* The event whose timer node is; NULL: it is something else's. */
+eventer_t schedule_event_of(struct wheel_node *node);
 
 /* Put the loop's timers with an absolute time where they belong by the wall clock as it is now. */
 void schedule_wall_was_set(struct loop *loop);

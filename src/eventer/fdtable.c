@@ -40,6 +40,15 @@ struct fd_slot *fdtable_slot(int fd)
     return fdtable_find(fd);
 }
 
+void fdtable_each(void (*fn)(struct fd_slot *slot, void *closure), void *closure)
+{
+    for (int at = 0; at < CHUNK_COUNT; at++) {
+        struct fd_slot *chunk = fdtable_find(at << CHUNK_SHIFT);
+        for (int i = 0; chunk != NULL && i < CHUNK_SIZE; i++)
+            fn(&chunk[i], closure);
+    }
+}
+
 /* True if the poller still knows the fd of this slot: it forgets one that was closed. */
 static bool is_live(const struct fd_slot *slot, int fd)
 {

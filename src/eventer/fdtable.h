@@ -33,6 +33,9 @@ struct fd_slot *fdtable_slot(int fd);
 /* Return fd's slot if it was ever made. */
 struct fd_slot *fdtable_find(int fd);
 
+/* Call fn for every slot that was ever made. */
+void fdtable_each(void (*fn)(struct fd_slot *slot, void *closure), void *closure);
+
 static inline void fd_slot_lock(struct fd_slot *slot)
 {
     spinlock_lock(&slot->lock);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/thread.h"
+#include "base/topology.h"
 #include "eventer/event.h"
 #include "eventer/fdtable.h"
 #include "eventer/props.h"
@@ -13,9 +14,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define RECURRENT_SLEEP_NS_MAX                                                                     \
     (200 * CLOCK_NS_PER_MS) /* with recurrent events, a turn at least so often */
+
+const struct timeval eventer_max_sleeptime = {.tv_usec = RECURRENT_SLEEP_NS_MAX / CLOCK_NS_PER_US};
 
 __thread struct loop *loop_self;
 static struct loop_hooks hooks;
@@ -115,13 +119,21 @@ struct start {
     int err;
 };
 
+/* Keep the loop's thread to a processor of its own, if that is wanted. */
+static void bind_to_cpu(const struct loop *loop)
+{
+    int err = props_get()->has_affinity ? topology_bind((unsigned)loop->index) : 0;
+    if (err != 0)
+        mtevL(eventer_err, "%s: it cannot be kept to a processor: %s\n", loop->name,
+              strerrordesc_np(-err));
+}
+
 static void *thread_main(void *arg)
 {
     struct start *start = arg;
     struct loop *loop = start->loop;
-    char title[16];
-    snprintf(title, sizeof(title), "%.15s", loop->name);
-    pthread_setname_np(pthread_self(), title);
+    thread_set_name(loop->name);
+    bind_to_cpu(loop);
     loop_self = loop;
     loop->thread = pthread_self();
     loop->now_ns = clock_mono_ns();
@@ -142,7 +154,7 @@ int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop
 {
     const struct poller_ops *ops = props_poller();
     if (ops == NULL) {
-        mtevL(mtev_error, "EVENTER_IMPLEMENTATION is neither epoll nor poll nor io_uring\n");
+        mtevL(eventer_err, "EVENTER_IMPLEMENTATION is neither epoll nor poll nor io_uring\n");
         return -EINVAL;
     }
     struct loop *loop = alloc_zeroed(1, sizeof(*loop));

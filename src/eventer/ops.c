@@ -19,9 +19,9 @@
 
 /* ---- POSIX ----------------------------------------------------------------------- */
 
-static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, eventer_t e)
+static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask, void *closure)
 {
-    (void)e;
+    (void)closure;
     int conn;
     do
         conn = accept4(fd, addr, len, SOCK_CLOEXEC);
@@ -35,8 +35,9 @@ static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask
  * On a socket recv(2) and send(2) go straight to it; read(2) and write(2) pass the file layer
  * first.
  */
-static int posix_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
+static int posix_read(int fd, void *buffer, size_t len, int *mask, void *closure)
 {
+    const struct _event *e = closure;
     bool is_socket = e->kind == EVENT_FD && e->edge.is_stream;
     ssize_t count;
     if (len > INT_MAX)
@@ -49,8 +50,9 @@ static int posix_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
     return (int)count;
 }
 
-static int posix_write(int fd, const void *buffer, size_t len, int *mask, eventer_t e)
+static int posix_write(int fd, const void *buffer, size_t len, int *mask, void *closure)
 {
+    const struct _event *e = closure;
     bool is_socket = e->kind == EVENT_FD && e->edge.is_stream;
     ssize_t count;
     if (len > INT_MAX)
@@ -97,10 +99,10 @@ static bool hand_over_lingering(int fd)
     return false;
 }
 
-static int posix_close(int fd, int *mask, eventer_t e)
+static int posix_close(int fd, int *mask, void *closure)
 {
     (void)mask;
-    (void)e;
+    (void)closure;
     return hand_over_lingering(fd) ? 0 : close(fd);
 }
 
@@ -111,6 +113,33 @@ const struct eventer_fd_opset posix_opset = {
     .write = posix_write,
     .close = posix_close,
 };
+
+const eventer_fd_opset_t eventer_POSIX_fd_opset = &posix_opset;
+
+eventer_fd_accept_t eventer_fd_opset_get_accept(eventer_fd_opset_t opset)
+{
+    return opset->accept;
+}
+
+eventer_fd_read_t eventer_fd_opset_get_read(eventer_fd_opset_t opset)
+{
+    return opset->read;
+}
+
+eventer_fd_write_t eventer_fd_opset_get_write(eventer_fd_opset_t opset)
+{
+    return opset->write;
+}
+
+eventer_fd_close_t eventer_fd_opset_get_close(eventer_fd_opset_t opset)
+{
+    return opset->close;
+}
+
+eventer_fd_opset_t eventer_get_fd_opset(eventer_t e)
+{
+    return e->opset;
+}
 
 /* ---- on an event ----------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/cpus.h"
 #include "base/thread.h"
+#include "base/topology.h"
 #include "eventer/asynch.h"
 #include "eventer/fdtable.h"
 #include "eventer/props.h"
@@ -61,12 +62,14 @@ static void pool_fini(struct eventer_pool *pool)
     memset(pool, 0, sizeof(*pool));
 }
 
-static int pool_init(struct eventer_pool *pool, const char *name, uint64_t loops)
+static int pool_init(struct eventer_pool *pool, const char *name, uint64_t loops,
+                     uint64_t watchdog_ns)
 {
     char loop_name[sizeof(((struct loop *)NULL)->name)];
     if (loops == 0)
         loops = MIN(cpus_usable(), POOL_LOOPS_MAX);
     snprintf(pool->name, sizeof(pool->name), "%s", name);
+    atomic_store(&pool->watchdog_ns, watchdog_ns);
     pool->loops = alloc_zeroed(loops, sizeof(*pool->loops));
     if (pool->loops == NULL)
         return -ENOMEM;
@@ -85,9 +88,10 @@ static int make_pools(void)
 {
     const struct props *props = props_get();
     size_t count = 0;
-    int err = pool_init(&pools[count++], "default", props->concurrency);
+    int err = pool_init(&pools[count++], "default", props->concurrency, props->watchdog_ns);
     for (size_t i = 0; err == 0 && i < props->pool_count; i++)
-        err = pool_init(&pools[count++], props->pools[i].name, props->pools[i].loops);
+        err = pool_init(&pools[count++], props->pools[i].name, props->pools[i].loops,
+                        props->pools[i].watchdog_ns);
     if (err == 0)
         atomic_store(&pool_count, count); /* loops may look for one another from here on */
     for (size_t p = 0; err == 0 && p < count; p++)
@@ -105,7 +109,7 @@ static int make_pools(void)
 int eventer_init(void)
 {
     if (atomic_exchange(&is_initialised, true)) {
-        mtevL(mtev_error, "eventer_init: it was called before\n");
+        mtevL(eventer_err, "eventer_init: it was called before\n");
         errno = EALREADY;
         return -1;
     }
@@ -116,7 +120,7 @@ int eventer_init(void)
     if (err == 0)
         err = make_pools();
     if (err != 0) {
-        mtevL(mtev_error, "eventer_init: cannot start the loops: %s\n", strerror(-err));
+        mtevL(eventer_err, "eventer_init: cannot start the loops: %s\n", strerror(-err));
         atomic_store(&is_initialised, false);
         errno = -err;
         return -1;
@@ -148,8 +152,13 @@ int pool_at_stop(void (*fn)(void))
     return add_hook(stop_hooks, &stop_hook_count, fn);
 }
 
+MTEV_HOOK_PROTO(eventer_started, (void), void *, closure, (void *closure));
+MTEV_HOOK_IMPL(eventer_started, (void), void *, closure, (void *closure), (closure))
+
 void eventer_loop_return(void)
 {
+    if (!has_started)
+        (void)eventer_started_hook_invoke();
     for (size_t i = 0; i < start_hook_count; i++)
         start_hooks[i]();
     start_hook_count = 0; /* a second call starts nothing twice */
@@ -159,7 +168,7 @@ void eventer_loop_return(void)
 void eventer_loop(void)
 {
     if (atomic_load(&pool_count) == 0) {
-        mtevL(mtev_error, "eventer_loop: eventer_init() was not called\n");
+        mtevL(eventer_err, "eventer_loop: eventer_init() was not called\n");
         return;
     }
     stop_requested = (struct latch){0};
@@ -271,6 +280,23 @@ int eventer_loop_concurrency(void)
     return atomic_load(&pool_count) == 0 ? 0 : (int)pools[0].count;
 }
 
+int eventer_cpu_sockets_and_cores(int *sockets, int *cores)
+{
+    unsigned packages = 0, all_cores = 0;
+    struct topology *topology = alloc_bytes(sizeof(*topology));
+    int err = topology == NULL ? -ENOMEM : topology_read(TOPOLOGY_FOLDER, topology);
+    if (err == 0)
+        topology_counts(topology, &packages, &all_cores);
+    alloc_free(topology);
+    if (err != 0) {
+        errno = -err;
+        return -1;
+    }
+    *sockets = (int)packages;
+    *cores = (int)all_cores;
+    return 0;
+}
+
 int eventer_thread_check(eventer_t e)
 {
     return loop_self != NULL && event_owner(e) == loop_self;
@@ -278,7 +304,7 @@ int eventer_thread_check(eventer_t e)
 
 const char *eventer_get_thread_name(void)
 {
-    return loop_self != NULL ? loop_self->name : "";
+    return thread_name();
 }
 
 void eventer_wakeup(eventer_t e)
@@ -288,6 +314,52 @@ void eventer_wakeup(eventer_t e)
                                             : pool_first_loop();
     if (loop != NULL)
         loop_wake(loop);
+}
+
+/* ---- how long a turn may take ---------------------------------------------------- */
+
+void eventer_pool_watchdog_timeout(eventer_pool_t *pool, double seconds)
+{
+    const double max_s = WATCHDOG_NS_MAX / (double)CLOCK_NS_PER_S;
+    if (pool == NULL || !(seconds >= 0 && seconds <= max_s)) {
+        mtevL(eventer_err, "eventer_pool_watchdog_timeout: %s: it is to be 0 to %.0f s\n",
+              pool == NULL ? "(null)" : pool->name, max_s);
+        errno = EINVAL;
+        return;
+    }
+    atomic_store(&pool->watchdog_ns, (uint64_t)(seconds * (double)CLOCK_NS_PER_S));
+}
+
+static uint64_t watchdog_ns_here(void)
+{
+    uint64_t ns = loop_self == NULL || loop_self->pool == NULL
+                      ? 0
+                      : atomic_load(&loop_self->pool->watchdog_ns);
+    return ns != 0 ? ns : EVENTER_WATCHDOG_TIMEOUT_S * CLOCK_NS_PER_S;
+}
+
+double eventer_watchdog_timeout(void)
+{
+    return loop_self == NULL ? 0 : (double)watchdog_ns_here() / (double)CLOCK_NS_PER_S;
+}
+
+mtev_boolean eventer_watchdog_timeout_timeval(struct timeval *out)
+{
+    if (loop_self == NULL)
+        return mtev_false;
+    *out = clock_timeval(watchdog_ns_here());
+    return mtev_true;
+}
+
+mtev_boolean eventer_heartbeat_deadline(struct timeval *now, struct timeval *deadline)
+{
+    if (loop_self == NULL)
+        return mtev_false;
+    const uint64_t mono_ns = clock_mono_ns(), wall_ns = clock_wall_ns();
+    if (now != NULL)
+        *now = clock_timeval(wall_ns);
+    *deadline = clock_timeval(wall_ns - (mono_ns - loop_self->now_ns) + watchdog_ns_here());
+    return mtev_true;
 }
 
 /* ---- clocks ---------------------------------------------------------------------- */

@@ -15,12 +15,14 @@
 #define POOL_NAME_LEN_MAX 23
 #define POOL_LOOPS_MAX    256
 #define POOL_COUNT_MAX    32
+#define WATCHDOG_NS_MAX   (UINT64_C(86400) * 365 * CLOCK_NS_PER_S) /* a year */
 
 struct eventer_pool {
     char name[POOL_NAME_LEN_MAX + 1];
     struct loop **loops; /* owned: count of them */
     uint32_t count;
-    _Atomic uint32_t next; /* round robin */
+    _Atomic uint32_t next;        /* round robin */
+    _Atomic uint64_t watchdog_ns; /* how long a turn may take; 0: as others */
 };
 
 /* Loop 0 of the default pool; NULL before eventer_init(). */

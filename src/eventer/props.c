@@ -67,40 +67,6 @@ static const struct {
     {"aco_stack_size", &props.aco_stack_size, STACK_SIZE_MIN, STACK_SIZE_MAX},
 };
 
-/* The leading number of "n" or "n,...": what follows the comma is for later versions. */
-static int leading_number(const char *value, uint64_t min, uint64_t max, uint64_t *out)
-{
-    uint64_t number;
-    int err = number_u64(value, strcspn(value, ","), max, &number);
-    if (err != 0 || number < min)
-        return -EINVAL;
-    *out = number;
-    return 0;
-}
-
-static int set_pool(const char *name, const char *value)
-{
-    struct props_pool *pool = NULL;
-    uint64_t loops;
-    if (*name == '\0' || strlen(name) > POOL_NAME_LEN_MAX ||
-        leading_number(value, 0, POOL_LOOPS_MAX, &loops) != 0)
-        return -EINVAL;
-    if (strcmp(name, "default") == 0) {
-        props.concurrency = loops;
-        return 0;
-    }
-    for (size_t i = 0; i < props.pool_count; i++)
-        if (strcmp(props.pools[i].name, name) == 0)
-            pool = &props.pools[i];
-    if (pool == NULL && props.pool_count + 1 == POOL_COUNT_MAX) /* one is the default pool */
-        return -ENOSPC;
-    if (pool == NULL)
-        pool = &props.pools[props.pool_count++];
-    snprintf(pool->name, sizeof(pool->name), "%s", name);
-    pool->loops = loops;
-    return 0;
-}
-
 /* Move *value behind the next comma, or to NULL; give the field before it. */
 static size_t take_field(const char **value, const char **out)
 {
@@ -110,6 +76,61 @@ static size_t take_field(const char **value, const char **out)
     return len;
 }
 
+/* Seconds, as "5" or "0.25", in nanoseconds. */
+static int duration_ns(const char *text, size_t len, uint64_t max_ns, uint64_t *out)
+{
+    uint64_t seconds, fraction = 0, unit = CLOCK_NS_PER_S;
+    const char *point = memchr(text, '.', len);
+    size_t whole = point == NULL ? len : (size_t)(point - text);
+    if (number_u64(text, whole, max_ns / CLOCK_NS_PER_S, &seconds) != 0)
+        return -EINVAL;
+    if (point != NULL) {
+        size_t digits = len - whole - 1;
+        if (digits > 9 || number_u64(point + 1, digits, CLOCK_NS_PER_S, &fraction) != 0)
+            return -EINVAL;
+        while (digits-- > 0)
+            unit /= 10;
+    }
+    *out = seconds * CLOCK_NS_PER_S + fraction * unit;
+    return 0;
+}
+
+/* loops[,seconds] */
+static int parse_pool(const char *value, struct props_pool *pool)
+{
+    const char *field;
+    size_t len = take_field(&value, &field);
+    int err = number_u64(field, len, POOL_LOOPS_MAX, &pool->loops);
+    if (err == 0 && value != NULL) {
+        len = take_field(&value, &field);
+        err =
+            value != NULL ? -EINVAL : duration_ns(field, len, WATCHDOG_NS_MAX, &pool->watchdog_ns);
+    }
+    return err != 0 ? -EINVAL : 0;
+}
+
+static int set_pool(const char *name, const char *value)
+{
+    struct props_pool *pool = NULL, parsed = {.watchdog_ns = 0};
+    if (*name == '\0' || strlen(name) > POOL_NAME_LEN_MAX || parse_pool(value, &parsed) != 0)
+        return -EINVAL;
+    if (strcmp(name, "default") == 0) {
+        props.concurrency = parsed.loops;
+        props.watchdog_ns = parsed.watchdog_ns;
+        return 0;
+    }
+    for (size_t i = 0; i < props.pool_count; i++)
+        if (strcmp(props.pools[i].name, name) == 0)
+            pool = &props.pools[i];
+    if (pool == NULL && props.pool_count + 1 == POOL_COUNT_MAX) /* one is the default pool */
+        return -ENOSPC;
+    if (pool == NULL)
+        pool = &props.pools[props.pool_count++];
+    snprintf(parsed.name, sizeof(parsed.name), "%s", name);
+    *pool = parsed;
+    return 0;
+}
+
 /* Return the index of the word of len bytes in words (count of them), or -1. */
 static int word_index(const char *word, size_t len, const char *const *words, int count)
 {
@@ -117,6 +138,16 @@ static int word_index(const char *word, size_t len, const char *const *words, in
         if (strlen(words[i]) == len && memcmp(words[i], word, len) == 0)
             return i;
     return -1;
+}
+
+static int switch_of(const char *word, bool *is_on)
+{
+    static const char *const words[] = {"off", "on"};
+    int index = word_index(word, strlen(word), words, 2);
+    if (index < 0)
+        return -EINVAL;
+    *is_on = index == 1;
+    return 0;
 }
 
 static int order_of(const char *word, size_t len, bool *is_lifo)
@@ -204,6 +235,8 @@ static int set(const char *key, const char *value)
         return set_jobq(key + 5, value);
     if (strcmp(key, "default_jobq_ordering") == 0)
         return order_of(value, strlen(value), &props.jobqs_are_lifo);
+    if (strcmp(key, "cpu_affinity") == 0)
+        return switch_of(value, &props.has_affinity);
     if (strcmp(key, "implementation") == 0)
         return set_poller(value);
     return -ENOENT;
@@ -216,4 +249,9 @@ int eventer_propset(const char *key, const char *value)
         return 0;
     errno = -err;
     return -1;
+}
+
+int eventer_choose(const char *name)
+{
+    return eventer_propset("implementation", name);
 }

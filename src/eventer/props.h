@@ -20,7 +20,8 @@
 
 struct props_pool {
     char name[POOL_NAME_LEN_MAX + 1];
-    uint64_t loops; /* 0: as many as there are usable CPUs */
+    uint64_t loops;       /* 0: as many as there are usable CPUs */
+    uint64_t watchdog_ns; /* how long a turn may take; 0: as others */
 };
 
 struct props_jobq {
@@ -35,6 +36,8 @@ struct props_jobq {
 
 struct props {
     uint64_t concurrency; /* loops of the default pool; 0: as many as there are usable CPUs */
+    uint64_t watchdog_ns; /* of the default pool; 0: as others */
+    bool has_affinity;    /* a loop's thread keeps to one CPU */
     uint64_t default_queue_threads;
     bool jobqs_are_lifo;             /* unless they say otherwise */
     uint64_t rlim_nofiles;           /* 0: as many open files as the system allows */

@@ -94,7 +94,7 @@ eventer_jobq_t *eventer_default_jobq(void)
 
 static int complain(const char *call, const char *name, int err)
 {
-    mtevL(mtev_error, "%s: %s: %s\n", call, name == NULL ? "(null)" : name, strerror(err));
+    mtevL(eventer_err, "%s: %s: %s\n", call, name == NULL ? "(null)" : name, strerror(err));
     errno = err;
     return -1;
 }
@@ -161,7 +161,7 @@ void eventer_jobq_destroy(eventer_jobq_t *q)
         return;
     }
     if (!jobq_is_shut(q->q))
-        mtevL(mtev_error, "eventer_jobq_destroy: %s: it was not shut down; its jobs end first\n",
+        mtevL(eventer_err, "eventer_jobq_destroy: %s: it was not shut down; its jobs end first\n",
               name);
     int err = jobq_drain(q->q);
     if (err != 0) {
@@ -190,7 +190,7 @@ static int apply(eventer_jobq_t *q, struct jobq_limits *limits)
 void eventer_jobq_set_concurrency(eventer_jobq_t *q, uint32_t concurrency)
 {
     if (q == NULL || concurrency == 0 || concurrency > JOBQ_THREADS_MAX) {
-        mtevL(mtev_error, "eventer_jobq_set_concurrency: %s: %u is not between 1 and %d\n",
+        mtevL(eventer_err, "eventer_jobq_set_concurrency: %s: %u is not between 1 and %d\n",
               q == NULL ? "(null)" : jobq_name(q->q), concurrency, JOBQ_THREADS_MAX);
         errno = EINVAL;
         return;
@@ -210,7 +210,7 @@ uint32_t eventer_jobq_get_concurrency(eventer_jobq_t *q)
 void eventer_jobq_set_min_max(eventer_jobq_t *q, uint32_t min, uint32_t max)
 {
     if (q == NULL || min > JOBQ_THREADS_MAX || max > JOBQ_THREADS_MAX || (max != 0 && min > max)) {
-        mtevL(mtev_error, "eventer_jobq_set_min_max: %s: %u to %u is no range within %d\n",
+        mtevL(eventer_err, "eventer_jobq_set_min_max: %s: %u to %u is no range within %d\n",
               q == NULL ? "(null)" : jobq_name(q->q), min, max, JOBQ_THREADS_MAX);
         errno = EINVAL;
         return;
@@ -236,7 +236,7 @@ void eventer_jobq_get_min_max(eventer_jobq_t *q, uint32_t *min, uint32_t *max)
 void eventer_jobq_set_floor(eventer_jobq_t *q, uint32_t floor)
 {
     if (q == NULL || floor > JOBQ_THREADS_MAX) {
-        mtevL(mtev_error, "eventer_jobq_set_floor: %s: %u is more than %d\n",
+        mtevL(eventer_err, "eventer_jobq_set_floor: %s: %u is more than %d\n",
               q == NULL ? "(null)" : jobq_name(q->q), floor, JOBQ_THREADS_MAX);
         errno = EINVAL;
         return;

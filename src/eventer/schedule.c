@@ -70,16 +70,25 @@ static void arm(struct loop *loop, eventer_t e)
     }
 }
 
-static bool is_by_wall_clock(const struct wheel_node *node)
+eventer_t schedule_event_of(struct wheel_node *node)
 {
-    return node->fire == fire && !list_entry(node, const struct _event, timer)->is_monotonic;
+    return node->fire == fire ? list_entry(node, struct _event, timer) : NULL;
+}
+
+static void take_by_wall_clock(struct wheel_node *node, void *taken)
+{
+    const struct _event *e = schedule_event_of(node);
+    if (e == NULL || e->is_monotonic)
+        return;
+    ring_remove(&node->link);
+    ring_add_tail(taken, &node->link);
 }
 
 void schedule_wall_was_set(struct loop *loop)
 {
     struct ring moved;
     ring_init(&moved);
-    wheel_take(&loop->wheel, is_by_wall_clock, &moved);
+    wheel_each(&loop->wheel, take_by_wall_clock, &moved);
     while (!ring_is_empty(&moved))
         arm(loop, list_entry(moved.next, struct _event, timer.link));
 }

@@ -44,7 +44,7 @@ void wall_watch(struct loop *loop)
     if (fd >= 0)
         close(fd);
     if (!loop->has_said_wall)
-        mtevL(mtev_error, "%s: timers will not follow the wall clock when it is set: %s\n",
+        mtevL(eventer_err, "%s: timers will not follow the wall clock when it is set: %s\n",
               loop->name, strerrordesc_np(-err));
     loop->has_said_wall = true;
 }

@@ -128,26 +128,22 @@ uint64_t wheel_next_ns(struct wheel *w)
     return tick << WHEEL_TICK_SHIFT;
 }
 
-static void take_from(struct ring *slot, bool (*is_wanted)(const struct wheel_node *node),
-                      struct ring *taken)
+static void each_in(struct ring *slot, void (*fn)(struct wheel_node *node, void *closure),
+                    void *closure)
 {
     struct ring *next;
     for (struct ring *link = slot->next; link != slot; link = next) {
         next = link->next;
-        if (!is_wanted(list_entry(link, struct wheel_node, link)))
-            continue;
-        ring_remove(link);
-        ring_add_tail(taken, link);
+        fn(list_entry(link, struct wheel_node, link), closure);
     }
 }
 
-void wheel_take(struct wheel *w, bool (*is_wanted)(const struct wheel_node *node),
-                struct ring *taken)
+void wheel_each(struct wheel *w, void (*fn)(struct wheel_node *node, void *closure), void *closure)
 {
-    take_from(&w->expired, is_wanted, taken);
+    each_in(&w->expired, fn, closure);
     for (unsigned level = 0; level < WHEEL_LEVEL_COUNT; level++)
         for (unsigned slot = 0; slot < WHEEL_SLOT_COUNT; slot++)
-            take_from(&w->slots[level][slot], is_wanted, taken);
+            each_in(&w->slots[level][slot], fn, closure);
 }
 
 static bool check_slot(const struct wheel *w, unsigned level, unsigned slot)

@@ -66,11 +66,10 @@ unsigned wheel_run(struct wheel *w, uint64_t now_ns);
 uint64_t wheel_next_ns(struct wheel *w);
 
 /*
- * Take the nodes that is_wanted() says yes to off the wheel, onto the end of taken.  Cost: a visit
- * to every node.
+ * Call fn for every node; it may take that one off, and do nothing else to the wheel.  Cost: a
+ * visit to every node.
  */
-void wheel_take(struct wheel *w, bool (*is_wanted)(const struct wheel_node *node),
-                struct ring *taken);
+void wheel_each(struct wheel *w, void (*fn)(struct wheel_node *node, void *closure), void *closure);
 
 /* True if every invariant of w holds (for assert and tests only; cost O(nodes)). */
 bool wheel_check(const struct wheel *w);

@@ -27,7 +27,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,23 +127,6 @@ static void call_worker(struct worker *worker)
         thread_ops.wake(word, 1);
 }
 
-static int start_thread(struct jobq *q)
-{
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    pthread_t thread;
-    pthread_attr_t attr;
-    sigset_t blocked;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-        sigdelset(&blocked, faults[i]); /* they are this thread's own, and there is a handler */
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setsigmask_np(&attr, &blocked);
-    int err = thread_ops.create(&thread, &attr, thread_main, q);
-    pthread_attr_destroy(&attr);
-    return -err;
-}
-
 /* A thread could not be started: whoever became idle meanwhile was not called. */
 static struct worker *give_up_starting(struct jobq *q)
 {
@@ -159,7 +141,7 @@ static struct worker *give_up_starting(struct jobq *q)
 
 static void call(struct jobq *q, struct help help)
 {
-    if (help.is_new && start_thread(q) != 0)
+    if (help.is_new && thread_start_detached(thread_main, q) != 0)
         help.worker = give_up_starting(q);
     if (help.worker != NULL)
         call_worker(help.worker);
@@ -269,7 +251,7 @@ static void take_title(struct jobq *q, struct worker *worker)
     if (worker->title_generation == q->title_generation)
         return;
     worker->title_generation = q->title_generation;
-    pthread_setname_np(pthread_self(), q->title);
+    thread_set_name(q->title);
 }
 
 static void begin_thread(struct jobq *q)
@@ -373,7 +355,7 @@ int jobq_new(const char *name, const struct jobq_limits *limits, struct jobq **o
 
     q->starting = 1;
     q->help_is_coming = true;
-    int err = start_thread(q);
+    int err = thread_start_detached(thread_main, q);
     if (err != 0) {
         jobq_unref(q);
         return err;

@@ -21,7 +21,7 @@ static const struct poller_ops *poller;
 static struct poller_ops counting_poller;
 static size_t out_max; /* capacity of the output of a stream */
 
-static int count_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
+static int count_read(int fd, void *buffer, size_t len, int *mask, void *e)
 {
     int rv = wire->read(fd, buffer, len, mask, e);
     calls.reads++;
@@ -29,7 +29,7 @@ static int count_read(int fd, void *buffer, size_t len, int *mask, eventer_t e)
     return rv;
 }
 
-static int count_write(int fd, const void *buffer, size_t len, int *mask, eventer_t e)
+static int count_write(int fd, const void *buffer, size_t len, int *mask, void *e)
 {
     calls.writes++;
     return wire->write(fd, buffer, len, mask, e);

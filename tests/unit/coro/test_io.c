@@ -445,7 +445,7 @@ static void outside_a_coroutine_nothing_is_converted(void **state)
 {
     eventer_t e = eventer_alloc_fd(io_never, NULL, 0, EVENTER_READ);
     assert_null(eventer_set_eventer_aco(e));
-    assert_logged(1, "no coroutine of a loop runs here");
+    assert_logged(1, "no coroutine of this loop");
     assert_false(eventer_is_aco(e));
     eventer_free(e);
 }

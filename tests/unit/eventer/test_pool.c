@@ -224,6 +224,88 @@ static void stop_y(void)
     strncat(hooks_seen, "y", 2);
 }
 
+static void ask_how_long(void *closure)
+{
+    struct timeval as_timeval, now, deadline;
+    const double *seconds = closure;
+    check(eventer_watchdog_timeout() == *seconds);
+    check_int(eventer_watchdog_timeout_timeval(&as_timeval), mtev_true);
+    check((double)as_timeval.tv_sec + (double)as_timeval.tv_usec / 1e6 == *seconds);
+    check_int(eventer_heartbeat_deadline(&now, &deadline), mtev_true);
+    double left =
+        (double)(deadline.tv_sec - now.tv_sec) + (double)(deadline.tv_usec - now.tv_usec) / 1e6;
+    check(left > *seconds - 5 && left <= *seconds + 1e-6);
+    check_int(eventer_heartbeat_deadline(NULL, &deadline), mtev_true);
+}
+
+static void a_turn_may_take_as_long_as_its_pool_says(void **state)
+{
+    struct timeval out;
+    eventer_pool_t *pool = eventer_pool("default");
+    double seconds = EVENTER_WATCHDOG_TIMEOUT_S;
+    in_loop(0, ask_how_long, &seconds);
+    seconds = 7.5;
+    eventer_pool_watchdog_timeout(pool, seconds);
+    in_loop(0, ask_how_long, &seconds);
+    eventer_pool_watchdog_timeout(pool, -1);
+    assert_int_equal(errno, EINVAL);
+    assert_logged(1, "default: it is to be 0 to 31536000 s");
+    eventer_pool_watchdog_timeout(NULL, 1);
+    assert_logged(1, "(null)");
+    in_loop(0, ask_how_long, &seconds);
+    eventer_pool_watchdog_timeout(pool, 0);
+    seconds = EVENTER_WATCHDOG_TIMEOUT_S;
+    in_loop(0, ask_how_long, &seconds);
+    assert_true(eventer_watchdog_timeout() == 0);
+    assert_int_equal(eventer_watchdog_timeout_timeval(&out), mtev_false);
+    assert_int_equal(eventer_heartbeat_deadline(NULL, &out), mtev_false);
+}
+
+static void ask_for_the_name(void *closure)
+{
+    check(strcmp(eventer_get_thread_name(), "e:default/0") == 0);
+}
+
+static int ask_for_the_job_name(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    if (mask == EVENTER_ASYNCH_WORK)
+        check(strcmp(eventer_get_thread_name(), "q:default_queue") == 0);
+    if (mask == EVENTER_ASYNCH)
+        tally_raise(closure);
+    return 0;
+}
+
+static void threads_know_their_names(void **state)
+{
+    struct tally done = TALLY_NONE;
+    assert_string_equal(eventer_get_thread_name(), "");
+    in_loop(0, ask_for_the_name, NULL);
+    eventer_add(eventer_alloc_asynch(ask_for_the_job_name, &done));
+    tally_wait(&done);
+    assert_checks();
+}
+
+static void the_machine_has_cores(void **state)
+{
+    int sockets = 0, cores = 0;
+    if (eventer_cpu_sockets_and_cores(&sockets, &cores) != 0) {
+        assert_int_equal(errno, ENOTSUP);
+        return;
+    }
+    assert_true(sockets >= 1 && cores >= sockets);
+    alloc_fail_nth(1, 0);
+    assert_int_equal(eventer_cpu_sockets_and_cores(&sockets, &cores), -1);
+    alloc_fail_nth(0, 0);
+    assert_int_equal(errno, ENOMEM);
+}
+
+static mtev_hook_return_t note_start(void *closure)
+{
+    char *text = closure;
+    snprintf(text + strlen(text), 4, "!");
+    return MTEV_HOOK_CONTINUE;
+}
+
 static void do_no_more(void)
 {
 }
@@ -252,14 +334,16 @@ static void *ask_for_the_end(void *closure)
 static void eventer_loop_runs_hooks_until_it_is_asked_to_stop(void **state)
 {
     pthread_t thread;
+    assert_int_equal(eventer_started_hook_register("test", note_start, hooks_seen),
+                     MTEV_HOOK_CONTINUE);
     eventer_loop_return();
-    assert_string_equal(hooks_seen, "ab");
+    assert_string_equal(hooks_seen, "!ab");
     assert_int_equal(pool_at_start(start_b), 0); /* it comes late, and runs at once */
-    assert_string_equal(hooks_seen, "abb");
+    assert_string_equal(hooks_seen, "!abb");
     assert_int_equal(pthread_create(&thread, NULL, ask_for_the_end, NULL), 0);
     eventer_loop();
     pthread_join(thread, NULL);
-    assert_string_equal(hooks_seen, "abbyx"); /* starts once, in order; stops in reverse */
+    assert_string_equal(hooks_seen, "!abbyx"); /* starts once, in order; stops in reverse */
     assert_int_equal(atomic_load(&started), atomic_load(&stopped));
 }
 
@@ -273,6 +357,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(owners_are_chosen_by_the_formula),
     cmocka_unit_test(the_next_loop_is_each_in_turn),
     cmocka_unit_test(an_event_knows_its_pool),
+    cmocka_unit_test(a_turn_may_take_as_long_as_its_pool_says),
+    cmocka_unit_test(threads_know_their_names),
+    cmocka_unit_test(the_machine_has_cores),
     cmocka_unit_test(eventer_init_leaves_its_marks_on_the_process),
     cmocka_unit_test(hooks_are_limited),
     cmocka_unit_test(eventer_loop_runs_hooks_until_it_is_asked_to_stop),

@@ -73,8 +73,11 @@ static void numbers_are_taken_within_their_limits(void **state)
 
 static void the_default_pool_has_two_names(void **state)
 {
-    assert_int_equal(eventer_propset("loop_default", "7"), 0);
+    assert_int_equal(eventer_propset("loop_default", "7,0.5"), 0);
     assert_int_equal(props_get()->concurrency, 7);
+    assert_int_equal(props_get()->watchdog_ns, CLOCK_NS_PER_S / 2);
+    assert_int_equal(eventer_propset("loop_default", "7"), 0);
+    assert_int_equal(props_get()->watchdog_ns, 0);
     assert_int_equal(props_get()->pool_count, 0);
 }
 
@@ -82,9 +85,21 @@ static void a_pool_is_named_once_and_set_as_often_as_wanted(void **state)
 {
     const struct props *props = props_get();
     char key[64], name[POOL_NAME_LEN_MAX + 2];
-    assert_int_equal(eventer_propset("loop_web", "3,more,to,come"), 0);
+    assert_int_equal(eventer_propset("loop_web", "3,2.5"), 0);
     assert_string_equal(props->pools[0].name, "web");
     assert_int_equal(props->pools[0].loops, 3);
+    assert_int_equal(props->pools[0].watchdog_ns, 2500 * CLOCK_NS_PER_MS);
+    assert_int_equal(eventer_propset("loop_web", "3,0.000000001"), 0);
+    assert_int_equal(props->pools[0].watchdog_ns, 1);
+    assert_int_equal(eventer_propset("loop_web", "3,31536000"), 0);
+    assert_int_equal(props->pools[0].watchdog_ns, WATCHDOG_NS_MAX);
+    assert_refused("loop_web", "3,31536001", EINVAL);
+    assert_refused("loop_web", "3,0.0000000001", EINVAL);
+    assert_refused("loop_web", "3,", EINVAL);
+    assert_refused("loop_web", "3,.5", EINVAL);
+    assert_refused("loop_web", "3,5.", EINVAL);
+    assert_refused("loop_web", "3,-1", EINVAL);
+    assert_refused("loop_web", "3,5,more", EINVAL);
     assert_int_equal(eventer_propset("loop_web", "256"), 0);
     assert_int_equal(props->pools[0].loops, POOL_LOOPS_MAX);
     assert_int_equal(eventer_propset("loop_web", "255"), 0);
@@ -108,6 +123,17 @@ static void a_pool_is_named_once_and_set_as_often_as_wanted(void **state)
     }
     assert_refused("loop_one_too_many", "1", ENOSPC);
     assert_int_equal(eventer_propset("loop_web", "2"), 0); /* those there are can still be set */
+}
+
+static void processors_are_kept_or_not(void **state)
+{
+    assert_false(props_get()->has_affinity);
+    assert_int_equal(eventer_propset("cpu_affinity", "on"), 0);
+    assert_true(props_get()->has_affinity);
+    assert_refused("cpu_affinity", "yes", EINVAL);
+    assert_refused("cpu_affinity", "", EINVAL);
+    assert_int_equal(eventer_propset("cpu_affinity", "off"), 0);
+    assert_false(props_get()->has_affinity);
 }
 
 static void a_queue_is_named_once_and_its_last_value_counts(void **state)
@@ -222,6 +248,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(numbers_are_taken_within_their_limits),
     cmocka_unit_test(the_default_pool_has_two_names),
     cmocka_unit_test(a_pool_is_named_once_and_set_as_often_as_wanted),
+    cmocka_unit_test(processors_are_kept_or_not),
     cmocka_unit_test(a_queue_is_named_once_and_its_last_value_counts),
     cmocka_unit_test(queues_are_fifo_unless_told_otherwise),
     cmocka_unit_test(an_implementation_is_named_by_a_property_or_else_by_the_environment),

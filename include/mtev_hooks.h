@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mtev_hooks.h - places where others have functions of theirs called.
+ *
+ * MTEV_HOOK_PROTO(name, (int fd), void *, closure, (void *closure, int fd)); in a header, and
+ * MTEV_HOOK_IMPL(name, (int fd), void *, closure, (void *closure, int fd), (closure, fd)) in one
+ * source make
+ *   name_hook_register(text, func, closure): have func called with closure (both borrowed for good)
+ *     from now on, before those that are there already; text says what it is.  Any thread, at any
+ *     time.  MTEV_HOOK_CONTINUE, or MTEV_HOOK_ABORT with EINVAL (no func) or ENOMEM.
+ *   name_hook_invoke(fd): call them, the newest first.  MTEV_HOOK_ABORT ends that and is returned;
+ *     after a MTEV_HOOK_DONE that is, and otherwise MTEV_HOOK_CONTINUE.
+ *   name_hook_exists(): mtev_true if there is any.
+ */
+#ifndef MTEV_HOOKS_H
+#define MTEV_HOOKS_H
+
+#include <mtev_defines.h>
+
+MTEV_BEGIN_DECLS
+
+typedef enum {
+    MTEV_HOOK_CONTINUE = 0,
+    MTEV_HOOK_DONE,
+    MTEV_HOOK_ABORT
+} mtev_hook_return_t;
+
+/* For the macros: a function on the list of a hook, and how it gets there. */
+struct mtev_hook_ {
+    struct mtev_hook_ *next;
+    const char *name;
+    void (*func)(void);
+    void *data;
+};
+API_EXPORT(mtev_hook_return_t)
+mtev_hook_add_(struct mtev_hook_ **list, const char *name, void (*func)(void), void *closure);
+
+#define MTEV_HOOK_PROTO(hook, proto_without_closure, closure_type, closure, proto)                 \
+    mtev_hook_return_t hook##_hook_invoke proto_without_closure;                                   \
+    mtev_boolean hook##_hook_exists(void);                                                         \
+    mtev_hook_return_t hook##_hook_register(const char *name, mtev_hook_return_t(*func) proto,     \
+                                            closure_type closure)
+
+#define MTEV_HOOK_IMPL(hook, proto_without_closure, closure_type, closure, proto, arguments)       \
+    static struct mtev_hook_ *hook##_hook_list_;                                                   \
+    mtev_hook_return_t hook##_hook_invoke proto_without_closure                                    \
+    {                                                                                              \
+        mtev_hook_return_t result_ = MTEV_HOOK_CONTINUE;                                           \
+        struct mtev_hook_ *at_ = __atomic_load_n(&hook##_hook_list_, __ATOMIC_ACQUIRE);            \
+        for (; at_ != NULL && result_ != MTEV_HOOK_ABORT; at_ = at_->next) {                       \
+            closure_type closure = (closure_type)at_->data;                                        \
+            mtev_hook_return_t(*func_) proto = (mtev_hook_return_t(*) proto)at_->func;             \
+            mtev_hook_return_t this_ = func_ arguments;                                            \
+            if (this_ != MTEV_HOOK_CONTINUE)                                                       \
+                result_ = this_;                                                                   \
+        }                                                                                          \
+        return result_;                                                                            \
+    }                                                                                              \
+    mtev_boolean hook##_hook_exists(void)                                                          \
+    {                                                                                              \
+        return __atomic_load_n(&hook##_hook_list_, __ATOMIC_RELAXED) != NULL ? mtev_true           \
+                                                                             : mtev_false;         \
+    }                                                                                              \
+    mtev_hook_return_t hook##_hook_register(const char *name, mtev_hook_return_t(*func) proto,     \
+                                            closure_type closure)                                  \
+    {                                                                                              \
+        return mtev_hook_add_(&hook##_hook_list_, name, (void (*)(void))func, (void *)closure);    \
+    }
+
+MTEV_END_DECLS
+
+#endif

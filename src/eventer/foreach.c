@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * foreach.c - every registered event, shown in the thread of its loop.
+ *
+ * What is shown may remove, close or free what it likes: it is held by a reference meanwhile, and
+ * the timers of a loop are collected before the first of them is shown.
+ */
+#include "base/alloc.h"
+#include "eventer/event.h"
+#include "eventer/fdtable.h"
+#include "eventer/visit.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct showing {
+    void (*fn)(eventer_t e, void *closure);
+    void *closure;
+    eventer_t *timers; /* of the present loop; owned: count of them, room for capacity */
+    size_t count, capacity;
+    bool is_out_of_memory;
+};
+
+/* Take a reference, unless the last one is being dropped. */
+static bool ref_if_alive(eventer_t e)
+{
+    uint32_t refs = atomic_load_explicit(&e->refs, memory_order_relaxed);
+    while (refs != 0)
+        if (atomic_compare_exchange_weak_explicit(&e->refs, &refs, refs + 1, memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* The event that is registered for fd with loop, with a reference; or NULL. */
+static eventer_t event_of(struct fd_slot *slot, const struct loop *loop)
+{
+    eventer_t e = NULL;
+    fd_slot_lock(slot);
+    if (slot->event != NULL && slot->loop == loop && ref_if_alive(slot->event))
+        e = slot->event;
+    fd_slot_unlock(slot);
+    return e;
+}
+
+static void show_fd(struct fd_slot *slot, void *closure)
+{
+    struct showing *showing = closure;
+    eventer_t e = event_of(slot, loop_self);
+    if (e == NULL)
+        return;
+    showing->fn(e, showing->closure);
+    eventer_free(e);
+}
+
+static bool show_fds(struct loop *loop, void *closure)
+{
+    (void)loop;
+    fdtable_each(show_fd, closure);
+    return true;
+}
+
+static void collect(struct wheel_node *node, void *closure)
+{
+    struct showing *showing = closure;
+    eventer_t e = schedule_event_of(node);
+    if (e == NULL || showing->is_out_of_memory)
+        return;
+    if (showing->count == showing->capacity) {
+        size_t capacity = showing->capacity == 0 ? 64 : showing->capacity * 2;
+        eventer_t *timers = alloc_resize(showing->timers, capacity * sizeof(*timers));
+        if (timers == NULL) {
+            showing->is_out_of_memory = true;
+            return;
+        }
+        showing->timers = timers;
+        showing->capacity = capacity;
+    }
+    eventer_ref(e);
+    showing->timers[showing->count++] = e;
+}
+
+static bool show_timers(struct loop *loop, void *closure)
+{
+    struct showing *showing = closure;
+    showing->count = 0;
+    wheel_each(&loop->wheel, collect, showing);
+    for (size_t i = 0; i < showing->count; i++) {
+        eventer_t e = showing->timers[i];
+        if (atomic_load_explicit(&e->schedule, memory_order_acquire) == SCHEDULE_ARMED)
+            showing->fn(e, showing->closure);
+        eventer_free(e);
+    }
+    return !showing->is_out_of_memory;
+}
+
+static void show(const char *call, struct showing *showing,
+                 bool (*visit)(struct loop *loop, void *closure))
+{
+    int err = showing->fn == NULL
+                  ? -EINVAL
+                  : visit_loops(&(struct visitor){
+                        .visit = visit, .closure = showing, .wait_ns = VISIT_WAIT_NS});
+    alloc_free(showing->timers);
+    if (showing->is_out_of_memory)
+        err = -ENOMEM;
+    if (err == 0)
+        return;
+    errno = -err;
+    mtevL(eventer_err, "%s: %s\n", call,
+          err == -EBUSY       ? "a list is made already"
+          : err == -ETIMEDOUT ? "a loop is busy; its events are left out"
+                              : strerror(-err));
+}
+
+void eventer_foreach_fdevent(void (*fn)(eventer_t e, void *closure), void *closure)
+{
+    struct showing showing = {.fn = fn, .closure = closure};
+    show("eventer_foreach_fdevent", &showing, show_fds);
+}
+
+void eventer_foreach_timedevent(void (*fn)(eventer_t e, void *closure), void *closure)
+{
+    struct showing showing = {.fn = fn, .closure = closure};
+    show("eventer_foreach_timedevent", &showing, show_timers);
+}
