@@ -733,6 +733,43 @@ eventer_aco_foreach_function(int (*cb)(const eventer_aco_function_t *function, v
  */
 API_EXPORT(void) eventer_aco_dump(mtev_log_stream_t ls);
 
+/* ---- how long callbacks run ------------------------------------------------------ */
+
+typedef enum {
+    EVENTER_CALLBACK_EVENT = 1, /* of an event, or a REST handler: a call */
+    EVENTER_CALLBACK_COROUTINE, /* a function started as a coroutine: a turn, until it waits */
+    EVENTER_CALLBACK_JOB        /* WORK on a job queue */
+} eventer_callback_kind_t;
+
+/*
+ * What one function took, in all loops together.  Bucket 0 of the histogram counts calls of 0 ns,
+ * bucket i those of less than 2^i and not less than 2^(i-1) ns, the last one all that took longer.
+ */
+#define EVENTER_CALLBACK_BUCKETS 48
+typedef struct eventer_callback_stats {
+    const char *name; /* as eventer_name_for_callback() finds it; borrowed during the callback */
+    eventer_callback_kind_t kind;
+    uint64_t count;
+    uint64_t total_ns, max_ns; /* a call contains those that it makes through the eventer */
+    uint64_t run_ns[EVENTER_CALLBACK_BUCKETS];
+} eventer_callback_stats_t;
+
+/*
+ * Keep account of them from now on, or no longer; what was counted stays.  At first no account is
+ * kept, unless show_loop_callbacks_threshold or show_jobq_callbacks_threshold is set
+ * (eventer.conf(5)), and then it always is.  Cost: two readings of the clock a call.
+ */
+API_EXPORT(void) eventer_callback_stats_enable(mtev_boolean enable);
+
+/*
+ * Call cb in the calling thread for every function of which account was kept, until it returns
+ * other than 0.  Loops run on meanwhile, so the numbers of one that runs may not add up.  Returns
+ * 0, what cb returned, or -1: EINVAL without cb, ENOMEM.
+ */
+API_EXPORT(int)
+eventer_callback_stats_foreach(int (*cb)(const eventer_callback_stats_t *stats, void *closure),
+                               void *closure);
+
 MTEV_END_DECLS
 
 #include <eventer/eventer_jobq.h>

@@ -73,10 +73,20 @@ static void do_step(const struct work *work, eventer_asynch_op_t op)
     }
 }
 
+static const void *function_of(const struct work *work)
+{
+    return work->kind == JOB_EVENT ? (const void *)(uintptr_t)work->event->callback
+                                   : (const void *)(uintptr_t)work->simple; /* or asynch */
+}
+
 static void do_complete(const struct work *work, struct loop *loop)
 {
-    if (work->kind == JOB_ASYNCH)
+    struct account_span span;
+    if (work->kind == JOB_ASYNCH) {
+        account_enter(&span, loop, function_of(work));
         work->asynch(EVENTER_ASYNCH_COMPLETE, work->closure);
+        account_leave(&span, -1);
+    }
     if (work->kind == JOB_EVENT) {
         event_run(loop, work->event, EVENTER_ASYNCH_COMPLETE);
         eventer_free(work->event);
@@ -210,6 +220,7 @@ static void set_up(struct coro_job *job, struct coro *self, const struct way *wa
     bool is_event = work->kind == JOB_EVENT;
     *job = (struct coro_job){.base.loop = loop_self,
                              .base.step = step,
+                             .base.function = function_of(work),
                              .work = *work,
                              .waiter = way->is_gated ? NULL : self,
                              .generation = self->co.generation_,

@@ -124,6 +124,15 @@ static __attribute__((noinline)) void finish(struct coro_home *home, struct coro
         site->on_end(arg);
 }
 
+/* Run co while an account is kept: the only other place that resumes. */
+static __attribute__((noinline)) void enter_counted(struct coro_home *home, struct coro *co)
+{
+    struct account_span span;
+    account_begin(&span, home->loop, co->site->key, EVENTER_CALLBACK_COROUTINE);
+    aco_enter_(&co->co);
+    account_end(&span, -1);
+}
+
 /* Run co, which owns its stack, until it waits or ends. */
 static inline __attribute__((always_inline)) void run_owner(struct coro_home *home, struct coro *co)
 {
@@ -132,7 +141,10 @@ static inline __attribute__((always_inline)) void run_owner(struct coro_home *ho
     stacks_unprotect(coro_stack_of(co));
     if (aco_unlikely(N_L_S_ON(coro_resume_log)))
         coro_log_resume(co);
-    aco_enter_(&co->co);
+    if (account_is_kept())
+        enter_counted(home, co);
+    else
+        aco_enter_(&co->co);
     if (aco_unlikely(co->co.is_end)) {
         finish(home, co);
         return;
@@ -512,6 +524,7 @@ static int start_home(struct loop *loop)
                 props->aco_stack_size);
     overflow_watch(home);
     loop->coro = home;
+    watcher_add(home);
     return 0;
 }
 
@@ -533,6 +546,7 @@ static void free_sites(struct coro_home *home)
 static void stop_home(struct loop *loop)
 {
     struct coro_home *home = loop->coro;
+    watcher_remove(home);
     if (home->count > 0 || !ring_is_empty(&home->gates) || stacks_are_lent(&home->stacks))
         return;
     loop->coro = NULL;

@@ -255,7 +255,7 @@ static void say_skipped(struct loop *loop, void *closure)
           loop->name);
 }
 
-static void say_frame(mtev_log_stream_t ls, void *address)
+void coro_say_address(mtev_log_stream_t ls, void *address)
 {
     Dl_info info = {0};
     if (dladdr(address, &info) == 0 || info.dli_fname == NULL)
@@ -283,7 +283,7 @@ static void say_group(mtev_log_stream_t ls, const struct group *group)
           group->where == NULL ? "start not known" : group->where, names, group->state, group->wait,
           group->age_max_ns / CLOCK_NS_PER_S, group->stack_bytes, group->saved_bytes);
     for (unsigned i = 0; i < group->frame_count; i++)
-        say_frame(ls, group->frames[i].address);
+        coro_say_address(ls, group->frames[i].address);
     if (group->frame_count == DUMP_FRAMES_MAX)
         mtevL(ls, "    and perhaps more: %d frames are shown\n", DUMP_FRAMES_MAX);
 }

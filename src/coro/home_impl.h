@@ -86,6 +86,7 @@ struct coro_home {
     struct wheel_node trim; /* armed for CORO_TRIM_NS after something ran */
     struct coro_site *sites[CORO_SITE_BUCKETS];
     uint64_t blocked_logged_ns;
+    struct watched *watched;        /* owned; NULL: nobody looks what takes long; see watcher.c */
     void *signal_stack;             /* owned: where the thread handles signals; see overflow.c */
     struct eventer_aco_stats stats; /* written by the loop; others read each field atomically */
 };

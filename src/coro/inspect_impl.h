@@ -10,6 +10,9 @@
 
 #include <mtev_log.h>
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <ucontext.h>
 #if defined(__x86_64__) && !defined(ACO_SWITCH_UCONTEXT)
 #define FRAMES_UNWIND 1 /* frames_unwind.c; otherwise frames_chain.c */
@@ -124,6 +127,36 @@ bool frames_step(struct frames *frames, struct frame *out);
 
 /* eventer_aco_dump(), which waits for VISIT_WAIT_NS. */
 void coro_dump(mtev_log_stream_t ls, uint64_t wait_ns);
+
+/* Say where address is, in an indented line. */
+void coro_say_address(mtev_log_stream_t ls, void *address);
+
+/* ---- watcher.c ------------------------------------------------------------------- */
+
+#define SAMPLE_FRAMES_MAX 48
+#define WATCHER_SIGNAL    (SIGRTMIN + 2)
+
+struct watched { /* a loop */
+    struct watched *next;
+    struct coro_home *home;
+    pthread_t thread;
+    uint64_t asked_ns; /* the watcher's: busy since, when it last sent a signal */
+    /* The rest is written by the loop's thread alone: its handler, and itself. */
+    volatile bool is_read;     /* the handler is to leave it alone */
+    _Atomic uint64_t taken_ns; /* when the addresses were taken; 0: never */
+    int count;
+    void *addresses[SAMPLE_FRAMES_MAX];
+};
+
+/*
+ * Where something counts as slow (account.h), look from now on where home's loop spends its time;
+ * without memory or a thread for that, one line says so.  In the loop's thread, behind
+ * overflow_watch(), whose stack the handler of the signal uses.
+ */
+void watcher_add(struct coro_home *home);
+
+/* The loop's thread is about to end. */
+void watcher_remove(struct coro_home *home);
 
 /* ---- overflow.c ------------------------------------------------------------------ */
 

@@ -89,6 +89,17 @@ static void complete(struct mail *mail, struct loop *loop)
         release(parent);
 }
 
+static void work(struct asynch_job *job)
+{
+    if (!account_is_kept()) {
+        job->step(job, EVENTER_ASYNCH_WORK);
+        return;
+    }
+    uint64_t begun_ns = clock_mono_ns();
+    job->step(job, EVENTER_ASYNCH_WORK);
+    account_job(job->function, jobq_name(job->on->q), clock_mono_ns() - begun_ns);
+}
+
 /* On a thread of the queue. */
 static void run(struct jobq_job *base)
 {
@@ -98,7 +109,7 @@ static void run(struct jobq_job *base)
     running = job;
     job->result = EVENTER_JOB_TIMED_OUT;
     if (!is_late(job)) {
-        job->step(job, EVENTER_ASYNCH_WORK);
+        work(job);
         job->result = job->was_told ? EVENTER_JOB_CANCELLED : EVENTER_JOB_DONE;
     }
     job->step(job, EVENTER_ASYNCH_CLEANUP);
@@ -292,6 +303,7 @@ static mtev_boolean add(const char *call, eventer_jobq_t *q, eventer_t e, uint64
     async->is_submitted = true;
     async->base.loop = event_owner(e);
     async->base.step = step_event;
+    async->base.function = (const void *)(uintptr_t)e->callback;
     async->base.parent = way & WAY_DEP ? running : NULL;
     async->base.is_cancellable = (e->mask & ASYNCH_CANCEL_BITS) != 0;
     int err = asynch_submit(&async->base, queue, subqueue, way & WAY_TRY);

@@ -35,6 +35,7 @@ struct asynch_job { /* embed it in what the job is about */
      * job may be gone afterwards).
      */
     void (*step)(struct asynch_job *job, eventer_asynch_op_t op);
+    const void *function;      /* that WORK calls, for the account */
     struct asynch_job *parent; /* whose COMPLETE waits for ours; NULL: none */
     uint64_t subqueue;
     _Atomic uint64_t deadline_ns; /* wall clock */
@@ -46,8 +47,8 @@ struct asynch_job { /* embed it in what the job is about */
 };
 
 /*
- * Submit job, of which loop, step, parent, deadline_ns and is_cancellable are set, to q.  Borrowed
- * until COMPLETE.  Returns 0 or, with is_try, -EAGAIN; or -ESHUTDOWN.
+ * Submit job, of which loop, step, function, parent, deadline_ns and is_cancellable are set, to q.
+ * Borrowed until COMPLETE.  Returns 0 or, with is_try, -EAGAIN; or -ESHUTDOWN.
  */
 int asynch_submit(struct asynch_job *job, eventer_jobq_t *q, uint64_t subqueue, bool is_try);
 

@@ -272,8 +272,22 @@ int eventer_run_callback(eventer_func_t func, eventer_t e, int mask, void *closu
     return wanted;
 }
 
+static __attribute__((noinline)) int run_counted(struct loop *loop, eventer_t e, int mask)
+{
+    struct account_span span;
+    const int fd = e->fd;
+    account_begin(&span, loop, (const void *)(uintptr_t)e->callback, EVENTER_CALLBACK_EVENT);
+    e->running++;
+    int wanted = eventer_run_callback(e->callback, e, mask, e->closure, loop_wall(loop), NULL);
+    e->running--;
+    account_end(&span, fd);
+    return wanted;
+}
+
 int event_run(struct loop *loop, eventer_t e, int mask)
 {
+    if (account_is_kept())
+        return run_counted(loop, e, mask);
     e->running++;
     int wanted = eventer_run_callback(e->callback, e, mask, e->closure, loop_wall(loop), NULL);
     e->running--;

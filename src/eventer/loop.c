@@ -135,6 +135,7 @@ static void *thread_main(void *arg)
     thread_set_name(loop->name);
     bind_to_cpu(loop);
     loop_self = loop;
+    loop->stack_top = __builtin_frame_address(0);
     loop->thread = pthread_self();
     loop->now_ns = clock_mono_ns();
     int err = hooks.start != NULL ? hooks.start(loop) : 0;
@@ -203,6 +204,7 @@ void loop_free(struct loop *loop)
         return;
     wall_unwatch(loop);
     loop->poller->ops->close(loop->poller);
+    account_fini(&loop->account);
     alloc_free(loop);
 }
 

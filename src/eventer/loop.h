@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mailbox.h"
+#include "eventer/account.h"
 #include "eventer/poller.h"
 #include "eventer/wheel.h"
 
@@ -43,6 +44,9 @@ struct loop {
     void *coro; /* what the coroutine layer keeps for this loop */
     void *http; /* what the HTTP layer keeps for it */
     uint64_t turns;
+    struct heart heart;
+    struct account account;
+    const void *stack_top; /* of its thread, about; NULL: it does not run */
 
     struct mailbox mail;    /* any thread puts */
     _Atomic bool is_asleep; /* whoever takes it to false must wake the poller */

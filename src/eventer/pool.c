@@ -116,6 +116,7 @@ int eventer_init(void)
     epoch = clock_timeval(clock_wall_ns());
     signal(SIGPIPE, SIG_IGN);
     raise_rlimit(props_get()->rlim_nofiles);
+    account_init();
     int err = asynch_init();
     if (err == 0)
         err = make_pools();

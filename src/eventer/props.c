@@ -12,10 +12,13 @@
 #define STACK_SIZE_MAX ((uint64_t)1 << 30)
 #define STACKS_MAX     4096
 #define NOFILES_MIN    256
+#define SLOW_MS_MAX    86400000 /* a day */
 
 static struct props props = {
     .default_queue_threads = 5,
     .aco_stack_size = (uint64_t)1024 * 1024,
+    .slow_callback_ms = -1,
+    .slow_job_ms = -1,
 };
 
 const struct props *props_get(void)
@@ -217,6 +220,19 @@ static int set_jobq(const char *name, const char *value)
     return 0;
 }
 
+static int set_slow_ms(const char *value, int64_t *ms)
+{
+    uint64_t number;
+    if (strcmp(value, "-1") == 0) {
+        *ms = -1;
+        return 0;
+    }
+    if (number_u64(value, strlen(value), SLOW_MS_MAX, &number) != 0)
+        return -EINVAL;
+    *ms = (int64_t)number;
+    return 0;
+}
+
 static int set(const char *key, const char *value)
 {
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -237,6 +253,10 @@ static int set(const char *key, const char *value)
         return order_of(value, strlen(value), &props.jobqs_are_lifo);
     if (strcmp(key, "cpu_affinity") == 0)
         return switch_of(value, &props.has_affinity);
+    if (strcmp(key, "show_loop_callbacks_threshold") == 0)
+        return set_slow_ms(value, &props.slow_callback_ms);
+    if (strcmp(key, "show_jobq_callbacks_threshold") == 0)
+        return set_slow_ms(value, &props.slow_job_ms);
     if (strcmp(key, "implementation") == 0)
         return set_poller(value);
     return -ENOENT;

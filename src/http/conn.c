@@ -506,6 +506,11 @@ mtev_acceptor_closure_t *http_session_acceptor(mtev_http_session_ctx *ctx)
     return ctx->acceptor;
 }
 
+int http_session_fd(const mtev_http_session_ctx *ctx)
+{
+    return ctx->e->fd;
+}
+
 /* ---- when the process ends ------------------------------------------------------- */
 
 /* In each loop: idle connections go, and the others after their response. */

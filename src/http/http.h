@@ -64,6 +64,9 @@ const char *http_status_text(int status);
 /* The connection this session came by. */
 mtev_acceptor_closure_t *http_session_acceptor(mtev_http_session_ctx *ctx);
 
+/* Its fd; -1: it is closed. */
+int http_session_fd(const mtev_http_session_ctx *ctx);
+
 /* True if the handler's response was ended by it. */
 bool http_response_has_ended(mtev_http_session_ctx *ctx);
 

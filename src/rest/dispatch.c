@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "coro/coro.h"
+#include "eventer/account.h"
 #include "http/http.h"
 #include "log/log.h"
 
@@ -81,13 +82,26 @@ static void settle(struct rest_request *req)
 
 /* ---- the handler ----------------------------------------------------------------- */
 
+/* In a coroutine it is a part of the turn. */
+static int call_counted(mtev_http_rest_closure_t *restc)
+{
+    struct account_span span;
+    const int fd = http_session_fd(restc->http_ctx);
+    account_begin(&span, loop_self, (const void *)(uintptr_t)restc->fastpath,
+                  EVENTER_CALLBACK_EVENT);
+    int mask = restc->fastpath(restc, restc->nparams, restc->params);
+    account_end(&span, fd);
+    return mask;
+}
+
 /* Call what is to be called.  Returns the mask to be called again for; 0: that is all. */
 static int call(struct rest_request *req)
 {
     mtev_http_rest_closure_t *restc = &req->restc;
     if (restc->fastpath == NULL)
         restc->fastpath = atomic_load_explicit(&req->rule->handler, memory_order_acquire);
-    int mask = restc->fastpath(restc, restc->nparams, restc->params);
+    int mask = account_is_kept() ? call_counted(restc)
+                                 : restc->fastpath(restc, restc->nparams, restc->params);
     /* Other bits, and the -1 of a handler that means it as an error, are nothing to wait for. */
     if (mask <= 0 || (mask & MASK_READY) == 0 || mtev_http_response_closed(restc->http_ctx))
         return 0;

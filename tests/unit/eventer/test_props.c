@@ -57,6 +57,7 @@ static void the_defaults_are_documented_ones(void **state)
     assert_int_equal(props->rlim_nofiles, 0);
     assert_int_equal(props->aco_shared_stacks, 0);
     assert_int_equal(props->aco_stack_size, 1024 * 1024);
+    assert_true(props->slow_callback_ms == -1 && props->slow_job_ms == -1);
     assert_int_equal(props->pool_count, 0);
     assert_int_equal(props->jobq_count, 0);
 }
@@ -69,6 +70,28 @@ static void numbers_are_taken_within_their_limits(void **state)
     assert_limits("rlim_nofiles", &props->rlim_nofiles, 256, UINT32_MAX);
     assert_limits("aco_shared_stacks", &props->aco_shared_stacks, 0, 4096);
     assert_limits("aco_stack_size", &props->aco_stack_size, ACO_STACK_SIZE_MIN, ACO_STACK_SIZE_MAX);
+}
+
+static void assert_slow_ms(const char *key, const int64_t *value)
+{
+    static const char *const wrong[] = {"-2", "-", "", "1s", "86400001", "99999999999999999999"};
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } right[] = {{"0", 0}, {"86399999", 86399999}, {"86400000", 86400000}, {"-1", -1}};
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        assert_int_equal(eventer_propset(key, right[i].text), 0);
+        assert_true(*value == right[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_refused(key, wrong[i], EINVAL);
+    assert_true(*value == -1);
+}
+
+static void what_counts_as_slow_is_a_number_or_minus_one(void **state)
+{
+    assert_slow_ms("show_loop_callbacks_threshold", &props_get()->slow_callback_ms);
+    assert_slow_ms("show_jobq_callbacks_threshold", &props_get()->slow_job_ms);
 }
 
 static void the_default_pool_has_two_names(void **state)
@@ -246,6 +269,7 @@ static void what_is_unknown_or_missing_is_refused(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_defaults_are_documented_ones),
     cmocka_unit_test(numbers_are_taken_within_their_limits),
+    cmocka_unit_test(what_counts_as_slow_is_a_number_or_minus_one),
     cmocka_unit_test(the_default_pool_has_two_names),
     cmocka_unit_test(a_pool_is_named_once_and_set_as_often_as_wanted),
     cmocka_unit_test(processors_are_kept_or_not),
