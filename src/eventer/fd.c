@@ -25,6 +25,12 @@ static int mask_of(uint32_t poll_bits)
            (poll_bits & (POLLERR | POLLHUP) ? EVENTER_EXCEPTION : 0);
 }
 
+/* True if it is for want of memory that the kernel does not watch an fd. */
+static bool is_unwatched(int err)
+{
+    return err == -ENOMEM || err == -ENOSPC;
+}
+
 /*
  * Register e; the eventer takes the reference unless this returns an error, which is then logged.
  */
@@ -35,7 +41,7 @@ static int enter(eventer_t e)
     if (err == 0) {
         fd_slot_lock(slot);
         err = fd_slot_enter(slot, e, event_owner(e), interest_of(e->mask));
-        if (err == -ENOMEM || err == -ENOSPC) { /* registered all the same, and told below */
+        if (is_unwatched(err)) { /* registered all the same, and told below */
             slot->event = e;
             slot->loop = event_owner(e);
             slot->interest = 0;
@@ -46,12 +52,18 @@ static int enter(eventer_t e)
     return err == -EPERM ? 0 : err;
 }
 
+/* The readiness that e waits for will not be reported: have it know. */
+static void tell(const char *call, eventer_t e, int err)
+{
+    event_complain(call, e, -err, "the kernel cannot watch it; it gets EXCEPTION");
+    eventer_trigger(e, EVENTER_EXCEPTION);
+}
+
 void fd_event_add(eventer_t e)
 {
     int err = enter(e);
-    if (err == -ENOMEM || err == -ENOSPC) {
-        event_complain("eventer_add", e, -err, "the kernel cannot watch it; it gets EXCEPTION");
-        eventer_trigger(e, EVENTER_EXCEPTION);
+    if (is_unwatched(err)) {
+        tell("eventer_add", e, err);
     } else if (err != 0) {
         event_complain("eventer_add", e, -err,
                        err == -EEXIST ? "another event is registered for its fd" : "");
@@ -82,14 +94,14 @@ static int refit(struct fd_slot *slot, eventer_t e)
         fd_slot_leave(slot, e->fd);
         return fd_slot_enter(slot, e, owner, interest);
     }
-    if (interest == slot->interest || slot->interest == 0)
+    if (interest == slot->interest)
         return 0;
     uint32_t generation = atomic_load_explicit(&slot->generation, memory_order_relaxed);
     int err = owner->poller->ops->watch(owner->poller, e->fd, slot->interest, interest,
                                         fd_tag(e->fd, generation, false));
     if (err == 0)
         slot->interest = interest;
-    return err;
+    return err == -EPERM ? 0 : err; /* it is always ready */
 }
 
 void fd_event_update(eventer_t e, int mask)
@@ -111,15 +123,18 @@ void fd_event_update(eventer_t e, int mask)
         fd_event_add(e);
         return;
     }
-    if (err != 0)
+    if (is_unwatched(err))
+        tell("eventer_update", e, err);
+    else if (err != 0)
         event_complain("eventer_update", e, -err, "");
 }
 
 /*
- * Do what the callback's return value asks for.  fd is what e's was before: it may have been
- * closed, by the callback or by another thread, and then e is not the event of its slot.
+ * Do what the return value of the callback, which was called with mask, asks for.  fd is what e's
+ * was before: it may have been closed, by the callback or by another thread, and then e is not the
+ * event of its slot.
  */
-static void after_callback(eventer_t e, int fd, int wanted)
+static void after_callback(eventer_t e, int fd, int mask, int wanted)
 {
     if (e->is_aco) /* the reference went to a coroutine */
         return;
@@ -140,7 +155,9 @@ static void after_callback(eventer_t e, int fd, int wanted)
     if (forgotten)
         event_complain("callback", e, EINVAL,
                        "it returned 0 and did not call eventer_remove(); removed");
-    if (err != 0)
+    if (is_unwatched(err) && (mask & EVENTER_EXCEPTION) == 0)
+        tell("callback", e, err); /* once: what it then returns may meet the same */
+    else if (err != 0)
         event_complain("callback", e, -err, "the mask it returned cannot be installed");
     if (wanted == 0)
         eventer_free(e);
@@ -160,7 +177,7 @@ void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t pol
     fd_slot_unlock(slot);
     if (e == NULL)
         return;
-    after_callback(e, fd, event_run(loop, e, mask_of(poll_bits)));
+    after_callback(e, fd, mask_of(poll_bits), event_run(loop, e, mask_of(poll_bits)));
     eventer_free(e);
 }
 
@@ -177,7 +194,7 @@ void fd_event_trigger(struct loop *loop, eventer_t e, int mask)
             err = fd_slot_enter(slot, e, loop, interest_of(e->mask));
         fd_slot_unlock(slot);
     }
-    if (err == -ENOMEM || err == -ENOSPC) { /* it cannot be watched, and has to be told */
+    if (is_unwatched(err)) { /* it cannot be watched, and has to be told */
         mask |= EVENTER_EXCEPTION;
     } else if (err != 0 && err != -EPERM) {
         event_complain("eventer_trigger", e, -err,
@@ -185,6 +202,6 @@ void fd_event_trigger(struct loop *loop, eventer_t e, int mask)
         return;
     }
     eventer_ref(e);
-    after_callback(e, fd, event_run(loop, e, mask));
+    after_callback(e, fd, mask, event_run(loop, e, mask));
     eventer_free(e);
 }

@@ -57,8 +57,9 @@ static bool is_live(const struct fd_slot *slot, int fd)
     struct poller *poller = slot->loop->poller;
     uint32_t generation = atomic_load_explicit(&slot->generation, memory_order_relaxed);
     bool edge = (slot->interest & POLLER_EDGE) != 0;
-    return poller->ops->watch(poller, fd, slot->interest, slot->interest,
-                              fd_tag(fd, generation, edge)) == 0;
+    int err = poller->ops->watch(poller, fd, slot->interest, slot->interest,
+                                 fd_tag(fd, generation, edge));
+    return err != -ENOENT && err != -EBADF;
 }
 
 int fd_slot_enter(struct fd_slot *slot, eventer_t e, struct loop *loop, uint32_t interest)

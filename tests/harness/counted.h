@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * counted.h - loops whose pollers are counted: how often one was asked to wait, to watch, to wake.
+ * counted.h - loops whose pollers are counted: how often one was asked to wait, to watch, to wake;
+ * and which refuse to watch, as a kernel without memory does, as often as a test says.
  */
 #ifndef EVENTER_TESTS_COUNTED_H
 #define EVENTER_TESTS_COUNTED_H
@@ -8,9 +9,11 @@
 #include "eventer/poller.h"
 #include "eventer/props.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 static _Atomic int counted_waits, counted_watches, counted_wakes;
+static _Atomic int counted_refusals; /* so many watches still fail with -ENOMEM */
 static const struct poller_ops *counted_inner;
 static struct poller_ops counted_ops;
 
@@ -18,6 +21,10 @@ static inline int counted_watch(struct poller *p, int fd, uint32_t was, uint32_t
                                 uint64_t tag)
 {
     atomic_fetch_add(&counted_watches, 1);
+    if (interest != 0 && atomic_load(&counted_refusals) > 0) {
+        atomic_fetch_sub(&counted_refusals, 1);
+        return -ENOMEM;
+    }
     return counted_inner->watch(p, fd, was, interest, tag);
 }
 

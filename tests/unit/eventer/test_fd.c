@@ -6,6 +6,7 @@
  * main thread reads the probe after the loop has settled.
  */
 #include "clean.h"
+#include "counted.h"
 
 #include "base/alloc.h"
 #include "eventer/event.h"
@@ -18,6 +19,7 @@ struct probe {
     int fds[2]; /* e's, and its peer */
     _Atomic int calls;
     _Atomic int mask;   /* of the last call */
+    _Atomic int seen;   /* of all calls together */
     _Atomic int wanted; /* what the callback returns */
     _Atomic int loop_index;
     _Atomic int move_to; /* the loop to move to, -1: none */
@@ -38,6 +40,7 @@ static int on_event(eventer_t e, int mask, void *closure, struct timeval *now)
         eventer_set_owner(e, loop_at((uint32_t)move_to)->thread);
     atomic_store(&probe->loop_index, loop_self->index);
     atomic_store(&probe->mask, mask);
+    atomic_fetch_or(&probe->seen, mask);
     atomic_fetch_add(&probe->calls, 1);
     return atomic_load(&probe->wanted);
 }
@@ -308,6 +311,71 @@ static void without_memory_for_its_slot_an_event_gets_exception(void **state)
     close(probe.fds[1]);
 }
 
+/* Fail the running test unless probe is told that it was refused, and then gets what it wants. */
+static void assert_refused_once(struct probe *probe, int wanted)
+{
+    assert_logged(1, "the kernel cannot watch it; it gets EXCEPTION");
+    while ((atomic_load(&probe->seen) & wanted) != wanted)
+        sched_yield();
+    atomic_store(&probe->wanted, EVENTER_READ);
+    settle(0);
+    assert_int_equal(probe->seen & EVENTER_EXCEPTION, EVENTER_EXCEPTION);
+    assert_int_equal(counted_refusals, 0);
+    probe_close(probe);
+}
+
+static void an_event_that_cannot_be_watched_is_told_and_watched_later(void **state)
+{
+    struct probe probe;
+    probe_open(&probe, EVENTER_READ);
+    atomic_store(&counted_refusals, 1);
+    eventer_add(probe.e);
+    wait_until(&probe.calls, 1);
+    settle(0);
+    assert_int_equal(probe.seen, EVENTER_EXCEPTION);
+    assert_int_equal(write(probe.fds[1], "x", 1), 1);
+    assert_refused_once(&probe, EVENTER_READ);
+}
+
+static void an_update_that_cannot_be_had_is_told(void **state)
+{
+    struct probe probe;
+    probe_open(&probe, EVENTER_READ);
+    eventer_add(probe.e);
+    atomic_store(&probe.wanted, EVENTER_WRITE);
+    atomic_store(&counted_refusals, 1);
+    eventer_update(probe.e, EVENTER_WRITE);
+    wait_until(&probe.calls, 1);
+    assert_refused_once(&probe, EVENTER_WRITE);
+}
+
+static void a_mask_that_cannot_be_had_is_told(void **state)
+{
+    struct probe probe;
+    probe_open(&probe, EVENTER_READ);
+    eventer_add(probe.e);
+    atomic_store(&probe.wanted, EVENTER_WRITE);
+    atomic_store(&counted_refusals, 1);
+    assert_int_equal(write(probe.fds[1], "x", 1), 1);
+    wait_until(&probe.calls, 2);
+    assert_refused_once(&probe, EVENTER_READ | EVENTER_WRITE);
+}
+
+static void a_live_fd_that_cannot_be_looked_at_keeps_its_event(void **state)
+{
+    struct probe probe;
+    probe_open(&probe, EVENTER_READ);
+    eventer_t second = eventer_alloc_copy(probe.e);
+    eventer_add(probe.e);
+    atomic_store(&counted_refusals, 2);
+    eventer_add(second);
+    atomic_store(&counted_refusals, 0);
+    assert_logged(1, "another event is registered for its fd");
+    assert_ptr_equal(eventer_find_fd(probe.fds[0]), probe.e);
+    eventer_free(second);
+    probe_close(&probe);
+}
+
 /* ---- other threads --------------------------------------------------------------- */
 
 static void any_thread_adds_updates_and_removes(void **state)
@@ -454,6 +522,10 @@ static const struct CMUnitTest tests[] = {
     clean_test(an_fd_that_the_kernel_cannot_poll_is_accepted_and_never_ready),
     clean_test(fds_out_of_range_have_no_event),
     clean_test(without_memory_for_its_slot_an_event_gets_exception),
+    clean_test(an_event_that_cannot_be_watched_is_told_and_watched_later),
+    clean_test(an_update_that_cannot_be_had_is_told),
+    clean_test(a_mask_that_cannot_be_had_is_told),
+    clean_test(a_live_fd_that_cannot_be_looked_at_keeps_its_event),
     clean_test(any_thread_adds_updates_and_removes),
     clean_test(an_update_registers_an_event_that_is_not),
     clean_test(updates_race_with_callbacks_harmlessly),
@@ -465,6 +537,7 @@ static const struct CMUnitTest tests[] = {
 int main(void)
 {
     logged_begin();
+    count_pollers();
     start_loops(2);
     return harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
 }
