@@ -179,17 +179,26 @@ static int read_stanza(mtev_conf_section_t section, struct listen_socket *s, int
     return err == -ENOENT ? -EINVAL : err; /* what a stanza must have */
 }
 
+static int out_of_memory(void)
+{
+    mtevL(mtev_error, "mtev_listener_init: out of memory\n");
+    return -ENOMEM;
+}
+
+/* Returns 0, or -errno when one line has said why. */
 static int open_stanza(mtev_conf_section_t section)
 {
     int64_t backlog = 0;
     bool no_delay = true;
     struct listen_socket *s = alloc_zeroed(1, sizeof(*s));
     if (s == NULL)
-        return -ENOMEM;
+        return out_of_memory();
     s->fd = -1;
     s->pool = pool_first_loop()->pool;
     int err = read_stanza(section, s, &backlog, &no_delay);
-    if (err == 0) {
+    if (err == -ENOMEM) {
+        (void)out_of_memory();
+    } else if (err == 0) {
         err = listen_socket_bind(s, (int)backlog, no_delay);
         if (err != 0) {
             address_format(&s->address, s->text);
@@ -207,7 +216,7 @@ static int open_stanza(mtev_conf_section_t section)
     *last = s;
     bool start = has_started;
     pthread_mutex_unlock(&lock);
-    return start ? listen_socket_start(s) : 0;
+    return start && listen_socket_start(s) != 0 ? out_of_memory() : 0;
 }
 
 /* ---- all of them ----------------------------------------------------------------- */
@@ -262,11 +271,8 @@ int listener_init(const char *toplevel, bool strict)
     }
     mtev_conf_section_t *sections = mtev_conf_get_sections_read(
         MTEV_CONF_ROOT, "listeners//listener|include/listeners//listener", &count);
-    for (int i = 0; i < count && (err == 0 || !strict); i++) {
+    for (int i = 0; i < count && (err == 0 || !strict); i++)
         err = open_stanza(sections[i]);
-        if (err == -ENOMEM)
-            mtevL(mtev_error, "mtev_listener_init: out of memory\n");
-    }
     mtev_conf_release_sections_read(sections, count);
     if (strict && err != 0)
         forget_all();

@@ -108,7 +108,6 @@ static bool is_about_the_peer(int err)
 static int accept_burst(eventer_t e, int mask, void *closure, struct timeval *now)
 {
     struct listen_socket *s = closure;
-    (void)mask;
     (void)now;
     for (int i = 0; i < SOCKET_ACCEPT_BURST_MAX; i++) {
         struct sockaddr_storage remote;
@@ -127,6 +126,8 @@ static int accept_burst(eventer_t e, int mask, void *closure, struct timeval *no
             return pause_accepting(s, ENOMEM);
         }
     }
+    if (mask & EVENTER_EXCEPTION) /* the kernel could not watch it, for want of memory */
+        return pause_accepting(s, ENOMEM);
     return EVENTER_READ | EVENTER_EXCEPTION;
 }
 
