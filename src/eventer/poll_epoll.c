@@ -103,8 +103,7 @@ static int epoll_poller_wait(struct poller *p, struct poller_ready *ready, int m
 static void epoll_wake(struct poller *p)
 {
     struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
-    ssize_t ignored = write(self->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)ignored; /* EAGAIN: the count is full, so the edge was raised long ago */
+    poller_raise(self->wake_fd);
 }
 
 const struct poller_ops poller_epoll = {

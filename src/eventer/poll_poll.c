@@ -40,8 +40,7 @@ struct poll_poller {
 static void poll_wake(struct poller *p)
 {
     struct poll_poller *self = list_entry(p, struct poll_poller, base);
-    ssize_t ignored = write(self->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)ignored; /* EAGAIN: it was woken very often, and will not sleep */
+    poller_raise(self->wake_fd);
 }
 
 /* Make room for fd, and for the eventfd, so that a wait never has to. */

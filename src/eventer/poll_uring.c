@@ -171,8 +171,7 @@ static void note_change(struct uring_poller *self, int fd, struct poll_entry *en
 static void uring_wake(struct poller *p)
 {
     struct uring_poller *self = list_entry(p, struct uring_poller, base);
-    ssize_t ignored = write(self->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-    (void)ignored; /* EAGAIN: the count is full, so the edge was raised long ago */
+    poller_raise(self->wake_fd);
 }
 
 static int uring_watch(struct poller *p, int fd, uint32_t was, uint32_t interest, uint64_t tag)

@@ -15,8 +15,10 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0x2000
@@ -82,5 +84,12 @@ extern const struct poller_ops poller_epoll; /* the default */
 extern const struct poller_ops poller_poll;  /* poll(2), for every kernel: a wait costs O(fds) */
 extern const struct poller_ops
     poller_uring; /* io_uring; where it is forbidden, epoll with a line */
+
+/* Raise the count of an eventfd that a loop waits for. */
+static inline void poller_raise(int event_fd)
+{
+    while (write(event_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0 && errno == EINTR)
+        ; /* EAGAIN: the count is full, so the edge was raised long ago */
+}
 
 #endif
