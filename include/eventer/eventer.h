@@ -161,6 +161,7 @@ API_EXPORT(struct timeval) eventer_get_whence(eventer_t e);
 API_EXPORT(eventer_func_t) eventer_get_callback(eventer_t e);
 API_EXPORT(void) eventer_set_callback(eventer_t e, eventer_func_t func);
 API_EXPORT(void *) eventer_get_closure(eventer_t e);
+/* For a listener's connection, another closure ends the share in what mtev_listener.h knows. */
 API_EXPORT(void) eventer_set_closure(eventer_t e, void *closure);
 API_EXPORT(pthread_t) eventer_get_owner(eventer_t e);
 

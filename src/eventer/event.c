@@ -215,7 +215,13 @@ void *eventer_get_closure(eventer_t e)
 
 void eventer_set_closure(eventer_t e, void *closure)
 {
+    const struct event_guest *guest = e->guest;
+    void *before = e->closure;
     e->closure = closure;
+    if (guest == NULL || closure == before)
+        return;
+    e->guest = NULL; /* what it knows how to drop is nobody's closure any more */
+    guest->drop(before);
 }
 
 pthread_t eventer_get_owner(eventer_t e)

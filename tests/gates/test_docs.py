@@ -172,5 +172,35 @@ class Docs(unittest.TestCase):
             figures = get(address, "/figures")[1]
             self.assertRegex(figures, r"^[56] done, \d+ waited a millisecond\n$")
 
+    def test_what_one_says_in_the_chat_all_others_read(self):
+        with Served(self.folder, "chat", "chat") as (address,):
+            members = [socket.create_connection(address, timeout=20) for _ in range(3)]
+            for member in members:
+                self.assertEqual(member.recv(64), b"you are in\n")
+            members[0].sendall(b"hello")
+            for other in members[1:]:
+                self.assertEqual(other.recv(64), b"hello")
+            members[1].close()
+            members[0].sendall(b"bye")
+            members[0].close()
+            self.assertEqual(members[2].recv(64), b"bye")
+            members[2].close()
+
+    def said_by(self, name):
+        """What a program of the guide prints before it ends."""
+        program = compiled(self.folder, os.path.join(GUIDE, "code", name + ".c"))
+        result = subprocess.run([program], stdout=subprocess.PIPE, text=True, timeout=20,
+                                check=True)
+        return result.stdout
+
+    def test_reminders_come_in_time(self):
+        said = self.said_by("reminder").splitlines()
+        self.assertEqual(sorted(said), ["nobody was there in time", "somebody was there",
+                                        "tick 1", "tick 2", "tick 3"])
+        self.assertEqual(said[-2:], ["somebody was there", "nobody was there in time"])
+
+    def test_work_goes_from_pool_to_pool(self):
+        self.assertEqual(self.said_by("pools"), "counted to two in e:default/0\n")
+
 
 unittest.main()

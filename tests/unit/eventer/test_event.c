@@ -100,6 +100,21 @@ static void drop(void *closure)
 
 static const struct event_guest guest = {.take = take, .drop = drop};
 
+static void another_closure_ends_what_came_with_the_first(void **state)
+{
+    int closure, another;
+    eventer_t e = eventer_alloc_fd(never, &closure, 5, EVENTER_WRITE);
+    e->guest = &guest;
+    taken = dropped = 0;
+    eventer_set_closure(e, &closure);
+    assert_int_equal(dropped, 0);
+    eventer_set_closure(e, &another);
+    assert_int_equal(dropped, 1);
+    assert_ptr_equal(eventer_get_closure(e), &another);
+    assert_true(eventer_free(e));
+    assert_int_equal(dropped, 1);
+}
+
 static void a_copy_is_like_its_source_and_separate(void **state)
 {
     int closure;
@@ -223,6 +238,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_event_has_what_it_was_made_with),
     cmocka_unit_test(a_bad_fd_or_mask_or_no_callback_is_refused),
     cmocka_unit_test(the_last_reference_frees),
+    cmocka_unit_test(another_closure_ends_what_came_with_the_first),
     cmocka_unit_test(a_copy_is_like_its_source_and_separate),
     cmocka_unit_test(a_mask_makes_an_event_of_another_kind),
     cmocka_unit_test(without_memory_an_event_keeps_its_kind),
