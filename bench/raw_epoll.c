@@ -11,24 +11,21 @@
  * probed for.  Requests end at the empty line; those that arrive together are answered together.
  * A peer that does not take its answers at once is dropped.
  */
-#include <arpa/inet.h>
+#include "loopback.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#define FD_MAX         1024 /* a connection is found by its fd */
-#define REQUEST_MAX    4096 /* bytes of requests held for one connection */
-#define RESPONSE_MAX   4096
-#define PIPELINED_MAX  64 /* responses in one send */
-#define READY_MAX      256
-#define LISTEN_BACKLOG 1024
+#define FD_MAX        1024 /* a connection is found by its fd */
+#define REQUEST_MAX   4096 /* bytes of requests held for one connection */
+#define RESPONSE_MAX  4096
+#define PIPELINED_MAX 64 /* responses in one send */
+#define READY_MAX     256
 
 struct connection {
     size_t len; /* bytes of an unfinished request at the start of data */
@@ -58,31 +55,15 @@ static void load_response(const char *path)
         memcpy(responses + i * response_len, responses, response_len);
 }
 
-static int listen_on(const char *port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(fd, LISTEN_BACKLOG) != 0) {
-        perror("raw_epoll: listen");
-        exit(2);
-    }
-    return fd;
-}
-
 static void accept_all(int epoll_fd, int listen_fd)
 {
     int fd;
-    while ((fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    while ((fd = accept_next(listen_fd)) >= 0) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd};
         if (fd >= FD_MAX || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
             close(fd);
             continue;
         }
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         connections[fd].len = 0;
     }
 }
