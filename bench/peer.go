@@ -5,12 +5,14 @@
 // Usage: peer flat|deep    nanoseconds per switch
 //        peer create | create-deep  nanoseconds to create, run and end one
 //        peer idle COUNT   resident bytes of a parked one, microseconds to start it
+//        peer echo PORT    a server that sends back what it receives, until it is ended
 // One processor; times are of the processor, user and kernel.
 package main
 
 import (
     "fmt"
     "math"
+    "net"
     "os"
     "runtime"
     "strconv"
@@ -134,6 +136,30 @@ func measureIdle(count int) {
         float64(elapsed)/float64(time.Microsecond)/float64(count))
 }
 
+func converse(conn net.Conn) {
+    defer conn.Close()
+    buffer := make([]byte, 512)
+    for {
+        count, err := conn.Read(buffer)
+        if err != nil {
+            return
+        }
+        if _, err = conn.Write(buffer[:count]); err != nil {
+            return
+        }
+    }
+}
+
+func serveEcho(port string) {
+    listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+    check(err)
+    for {
+        conn, err := listener.Accept()
+        check(err)
+        go converse(conn)
+    }
+}
+
 func main() {
     runtime.GOMAXPROCS(1)
     switch os.Args[1] {
@@ -151,5 +177,7 @@ func main() {
         count, err := strconv.Atoi(os.Args[2])
         check(err)
         measureIdle(count)
+    case "echo":
+        serveEcho(os.Args[2])
     }
 }
