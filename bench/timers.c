@@ -10,6 +10,9 @@
 #include <eventer/eventer.h>
 #include <mtev_defines.h>
 
+#ifdef BENCH_EV
+#include <ev.h> /* before libevent, whose macros have the names of some enumerators here */
+#endif
 #ifdef BENCH_UV
 #include <uv.h>
 #endif
@@ -148,6 +151,38 @@ static double run_event(int variant)
 #define run_event contest_skip
 #endif
 
+/* ---- libev ----------------------------------------------------------------------- */
+
+#ifdef BENCH_EV
+static void ev_never(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)timer, (void)events;
+    require(false, "a timer fired");
+}
+
+static void ev_timer_add(struct ev_loop *loop, ev_timer *timer)
+{
+    ev_timer_set(timer, (double)random_ms() / MS_PER_SEC, 0.);
+    ev_timer_start(loop, timer);
+}
+
+static double run_ev(int variant)
+{
+    ev_timer *timers = calloc(counts[variant], sizeof(*timers));
+    struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+    require(timers != NULL && loop != NULL, "ev_loop_new");
+    for (size_t i = 0; i < counts[variant]; i++)
+        ev_init(&timers[i], ev_never);
+    double ns =
+        MEASURE(counts[variant], ev_timer_add(loop, &timers[i]), ev_timer_stop(loop, &timers[i]));
+    ev_loop_destroy(loop);
+    free(timers);
+    return ns;
+}
+#else
+#define run_ev contest_skip
+#endif
+
 /* In the loop's thread, which its timers belong to. */
 static int measure(eventer_t e, int mask, void *closure, struct timeval *now)
 {
@@ -160,7 +195,8 @@ static int measure(eventer_t e, int mask, void *closure, struct timeval *now)
         {{"eventer", NULL, run_eventer},
          {"eventer-again", "again", run_eventer},
          {"libuv", "uv", run_uv},
-         {"libevent", "event", run_event}},
+         {"libevent", "event", run_event},
+         {"libev", "ev", run_ev}},
     };
     (void)e, (void)mask, (void)closure, (void)now;
     contest_run(&contest, 0);
