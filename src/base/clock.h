@@ -43,6 +43,8 @@ static inline uint64_t clock_wall_ns(void)
  */
 static inline uint64_t clock_duration_ns(const struct timeval *tv)
 {
+    if ((uint64_t)tv->tv_sec <= UINT32_MAX && (uint64_t)tv->tv_usec <= UINT32_MAX) /* nearly all */
+        return (uint64_t)tv->tv_sec * CLOCK_NS_PER_S + (uint64_t)tv->tv_usec * CLOCK_NS_PER_US;
     const int64_t longest_s = INT64_MAX / (int64_t)CLOCK_NS_PER_S - 1;
     const int64_t past_all_s = INT64_MAX / 2; /* no tv_usec brings it back into range */
     if (tv->tv_sec < -past_all_s || tv->tv_sec > past_all_s)

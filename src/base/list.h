@@ -36,9 +36,10 @@ static inline bool ring_is_linked(const struct ring *node)
 
 static inline void ring_add_tail(struct ring *head, struct ring *node)
 {
-    node->prev = head->prev;
+    struct ring *last = head->prev;
     node->next = head;
-    head->prev->next = node;
+    last->next = node;
+    node->prev = last;
     head->prev = node;
 }
 

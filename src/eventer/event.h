@@ -85,7 +85,7 @@ struct event_timeouts { /* nanoseconds; 0: none */
     uint64_t accept_ns, read_ns, write_ns;
 };
 
-struct _event { /* what a wait and a timer touch comes first: 64 bytes */
+struct _event { /* what a wait touches comes first, 64 bytes; with 24 more, what a timer does */
     _Atomic uint32_t refs;
     uint8_t kind;
     bool is_aco;       /* a coroutine converted it */
@@ -100,14 +100,14 @@ struct _event { /* what a wait and a timer touch comes first: 64 bytes */
         struct wheel_node timer; /* EVENT_TIMER, EVENT_RECURRENT (its link) */
         struct async_job *job;   /* EVENT_ASYNCH: owned */
     };
-    int mask; /* what it waits for, or its kind */
     eventer_func_t callback;
+    struct timeval whence;
     void *closure;
+    int mask;                 /* what it waits for, or its kind */
     eventer_fd_opset_t opset; /* what eventer_read() and the others call */
     eventer_fd_opset_t wire;  /* the same below the coroutine's opset */
     void *wire_state;         /* of wire; borrowed */
     const struct event_guest *guest;
-    struct timeval whence;
     struct event_timeouts *timeouts; /* owned; NULL: none */
     struct chain_node belongs;       /* to the coroutine that converted it */
     void *contexts[];                /* see contexts.c */
@@ -203,6 +203,7 @@ static inline void edge_note_write(eventer_t e, ssize_t rv)
 /* ---- timers and recurrent events (schedule.c) ------------------------------------ */
 
 void schedule_add(eventer_t e);
+void schedule_add_timer(struct loop *loop, eventer_t e); /* a timer of the calling loop */
 eventer_t schedule_remove(eventer_t e);
 void schedule_run_recurrent(struct loop *loop);
 

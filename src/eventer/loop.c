@@ -253,20 +253,14 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg)
 
 /* ---- its clock ------------------------------------------------------------------- */
 
-int64_t loop_wall_offset_ns(struct loop *loop)
+void loop_compare_clocks(struct loop *loop)
 {
-    if (!loop->has_offset) {
-        loop->wall_offset_ns = (int64_t)(clock_wall_ns() - clock_mono_ns());
-        loop->has_offset = true;
-    }
-    return loop->wall_offset_ns;
+    loop->wall_offset_ns = (int64_t)(clock_wall_ns() - clock_mono_ns());
+    loop->has_offset = true;
 }
 
-struct timeval *loop_wall(struct loop *loop)
+void loop_read_wall(struct loop *loop)
 {
-    if (!loop->has_wall) {
-        loop->wall = clock_timeval(clock_wall_ns());
-        loop->has_wall = true;
-    }
-    return &loop->wall;
+    loop->wall = clock_timeval(clock_wall_ns());
+    loop->has_wall = true;
 }

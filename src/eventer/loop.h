@@ -96,11 +96,27 @@ void loop_call(struct loop *loop, void (*fn)(void *arg), void *arg);
 /* Wake the loop if it sleeps.  Any thread. */
 void loop_wake(struct loop *loop);
 
+/* Read the wall clock; see loop_wall(). */
+void loop_read_wall(struct loop *loop);
+
 /* The wall clock of this turn (borrowed until the turn ends). */
-struct timeval *loop_wall(struct loop *loop);
+static inline struct timeval *loop_wall(struct loop *loop)
+{
+    if (!loop->has_wall)
+        loop_read_wall(loop);
+    return &loop->wall;
+}
+
+/* Read both clocks; see loop_wall_offset_ns(). */
+void loop_compare_clocks(struct loop *loop);
 
 /* Return by how much the wall clock is ahead of the monotonic one; nobody sets it in a turn. */
-int64_t loop_wall_offset_ns(struct loop *loop);
+static inline int64_t loop_wall_offset_ns(struct loop *loop)
+{
+    if (!loop->has_offset)
+        loop_compare_clocks(loop);
+    return loop->wall_offset_ns;
+}
 
 /* A loop is idle until its poller says otherwise; the poller's batch goes here (dispatch.c). */
 void loop_dispatch(struct loop *loop, int count);

@@ -373,10 +373,17 @@ int eventer_get_epoch(struct timeval *out)
     return 0;
 }
 
+static __attribute__((noinline)) int read_wall(struct timeval *now)
+{
+    *now = loop_self != NULL ? *loop_wall(loop_self) : clock_timeval(clock_wall_ns());
+    return 0;
+}
+
 int eventer_gettimeofcallback(struct timeval *now, void *tzp)
 {
-    (void)tzp;
-    *now = loop_self != NULL ? *loop_wall(loop_self) : clock_timeval(clock_wall_ns());
+    if (loop_self == NULL || !loop_self->has_wall)
+        return read_wall(now);
+    *now = loop_self->wall;
     return 0;
 }
 

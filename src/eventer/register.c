@@ -22,7 +22,8 @@ eventer_t eventer_find_fd(int fd)
     return e;
 }
 
-void eventer_add(eventer_t e)
+/* What is no timer of the calling loop, or cannot be added. */
+static __attribute__((noinline)) void add_other(eventer_t e)
 {
     if (event_owner(e) == NULL)
         event_set_owner(e, loop_self != NULL ? loop_self : pool_first_loop());
@@ -41,12 +42,19 @@ void eventer_add(eventer_t e)
         schedule_add(e);
 }
 
-eventer_t eventer_remove(eventer_t e)
+void eventer_add(eventer_t e)
 {
-    if (e == NULL)
-        return NULL;
-    if (e->kind == EVENT_TIMER || e->kind == EVENT_RECURRENT)
-        return schedule_remove(e);
+    struct loop *self = loop_self;
+    if (self != NULL && event_owner(e) == self && e->kind == EVENT_TIMER && !e->is_aco &&
+        e->callback != NULL)
+        schedule_add_timer(self, e);
+    else
+        add_other(e);
+}
+
+/* Of an event for an fd, or of what cannot be removed. */
+static __attribute__((noinline)) eventer_t remove_other(eventer_t e)
+{
     if (e->kind == EVENT_ASYNCH) {
         event_complain("eventer_remove", e, EINVAL, "a job cannot be removed");
         return NULL;
@@ -57,6 +65,15 @@ eventer_t eventer_remove(eventer_t e)
         return NULL;
     edge_unregister(e);
     return e;
+}
+
+eventer_t eventer_remove(eventer_t e)
+{
+    if (e == NULL)
+        return NULL;
+    if (e->kind == EVENT_TIMER || e->kind == EVENT_RECURRENT)
+        return schedule_remove(e);
+    return remove_other(e);
 }
 
 eventer_t eventer_remove_fd(int fd)

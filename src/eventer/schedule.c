@@ -17,6 +17,8 @@
 #include <assert.h>
 #include <errno.h>
 
+#define COLD __attribute__((noinline, cold))
+
 struct schedule_mail {
     struct mail mail;
     eventer_t e;           /* shares a reference */
@@ -38,7 +40,8 @@ static uint64_t due_of(struct loop *loop, eventer_t e)
     int64_t due_ns = (int64_t)clock_duration_ns(&e->whence) - loop_wall_offset_ns(loop);
     if (due_ns <= (int64_t)loop->now_ns)
         return loop->now_ns;
-    wall_watch(loop);
+    if (loop->wall_fd < 0)
+        wall_watch(loop);
     return (uint64_t)due_ns;
 }
 
@@ -59,15 +62,28 @@ static void fire(struct wheel_node *node)
     eventer_free(e);
 }
 
+/* The same as arm_timer(), and the clocks may have to be looked at before. */
+static __attribute__((noinline)) void arm_first(struct loop *loop, eventer_t e)
+{
+    wheel_add(&loop->wheel, &e->timer, due_of(loop, e));
+}
+
+static inline void arm_timer(struct loop *loop, eventer_t e)
+{
+    e->timer.fire = fire;
+    if (loop->has_offset && loop->wall_fd >= 0) /* due_of() calls nobody */
+        wheel_add(&loop->wheel, &e->timer, due_of(loop, e));
+    else
+        arm_first(loop, e);
+}
+
 /* In e's loop: link it. */
 static void arm(struct loop *loop, eventer_t e)
 {
-    if (e->kind == EVENT_TIMER) {
-        e->timer.fire = fire;
-        wheel_add(&loop->wheel, &e->timer, due_of(loop, e));
-    } else if (!ring_is_linked(&e->timer.link)) {
+    if (e->kind == EVENT_TIMER)
+        arm_timer(loop, e);
+    else if (!ring_is_linked(&e->timer.link))
         ring_add_tail(&loop->recurrents, &e->timer.link);
-    }
 }
 
 eventer_t schedule_event_of(struct wheel_node *node)
@@ -128,19 +144,15 @@ static void post(struct schedule_mail *message)
     loop_post(event_owner(message->e), &message->mail);
 }
 
-void schedule_add(eventer_t e)
+/*
+ * Among a million timers, what an add or a remove costs is the wait for memory.  A processor that
+ * looks some 250 instructions ahead finds the next timer to wait for at the same time, if there are
+ * no more between the two.  So what the loop's own thread asks for takes few, and what needs mail
+ * has functions of its own.
+ */
+
+static COLD void add_elsewhere(eventer_t e)
 {
-    struct loop *owner = event_owner(e);
-    uint8_t before = atomic_load_explicit(&e->schedule, memory_order_acquire);
-    if (before == SCHEDULE_POSTED || before == SCHEDULE_ARMED) {
-        event_complain("eventer_add", e, EEXIST, "it is registered already");
-        return;
-    }
-    if (owner == loop_self) {
-        atomic_store_explicit(&e->schedule, SCHEDULE_ARMED, memory_order_release);
-        arm(owner, e);
-        return;
-    }
     struct schedule_mail *message = message_new(e);
     if (message == NULL) {
         (void)take_state(e, SCHEDULE_FIRING, SCHEDULE_IDLE);
@@ -151,15 +163,36 @@ void schedule_add(eventer_t e)
     post(message);
 }
 
-eventer_t schedule_remove(eventer_t e)
+static bool is_scheduled(eventer_t e)
 {
-    if (event_owner(e) == loop_self) {
-        if (take_state(e, SCHEDULE_ARMED, SCHEDULE_IDLE)) {
-            wheel_cancel(&e->timer);
-            return e;
-        }
-        return take_state(e, SCHEDULE_POSTED, SCHEDULE_CANCELLED) ? e : NULL;
+    uint8_t state = atomic_load_explicit(&e->schedule, memory_order_acquire);
+    return state == SCHEDULE_POSTED || state == SCHEDULE_ARMED;
+}
+
+void schedule_add(eventer_t e)
+{
+    if (is_scheduled(e)) {
+        event_complain("eventer_add", e, EEXIST, "it is registered already");
+    } else if (event_owner(e) != loop_self) {
+        add_elsewhere(e);
+    } else {
+        atomic_store_explicit(&e->schedule, SCHEDULE_ARMED, memory_order_release);
+        arm(loop_self, e);
     }
+}
+
+void schedule_add_timer(struct loop *loop, eventer_t e)
+{
+    if (is_scheduled(e)) {
+        schedule_add(e); /* complains */
+        return;
+    }
+    atomic_store_explicit(&e->schedule, SCHEDULE_ARMED, memory_order_release);
+    arm_timer(loop, e);
+}
+
+static COLD eventer_t remove_elsewhere(eventer_t e)
+{
     if (take_state(e, SCHEDULE_POSTED, SCHEDULE_CANCELLED))
         return e; /* the mail that would have armed it finds it so */
     if (atomic_load_explicit(&e->schedule, memory_order_acquire) != SCHEDULE_ARMED)
@@ -178,21 +211,25 @@ eventer_t schedule_remove(eventer_t e)
     return e;
 }
 
-void eventer_update_whence(eventer_t e, struct timeval whence)
+eventer_t schedule_remove(eventer_t e)
+{
+    if (event_owner(e) != loop_self)
+        return remove_elsewhere(e);
+    if (take_state(e, SCHEDULE_ARMED, SCHEDULE_IDLE)) {
+        wheel_cancel(&e->timer);
+        return e;
+    }
+    return take_state(e, SCHEDULE_POSTED, SCHEDULE_CANCELLED) ? e : NULL;
+}
+
+/* Of a job, of another loop's timer, or of what has none. */
+static COLD void update_elsewhere(eventer_t e, struct timeval whence)
 {
     if (e->kind == EVENT_ASYNCH && asynch_update_whence(e, whence))
         return;
     if (e->kind != EVENT_TIMER) {
         event_complain("eventer_update_whence", e, EINVAL,
                        "it is no timer, and no job that its deadline leaves alone");
-        return;
-    }
-    uint8_t state = atomic_load_explicit(&e->schedule, memory_order_acquire);
-    if (state == SCHEDULE_IDLE || event_owner(e) == loop_self) {
-        e->whence = whence;
-        e->is_monotonic = false;
-        if (state == SCHEDULE_ARMED)
-            arm(loop_self, e);
         return;
     }
     struct schedule_mail *message = message_new(e);
@@ -203,6 +240,19 @@ void eventer_update_whence(eventer_t e, struct timeval whence)
     message->whence = whence;
     message->has_whence = true;
     post(message);
+}
+
+void eventer_update_whence(eventer_t e, struct timeval whence)
+{
+    uint8_t state = atomic_load_explicit(&e->schedule, memory_order_acquire);
+    if (e->kind != EVENT_TIMER || (state != SCHEDULE_IDLE && event_owner(e) != loop_self)) {
+        update_elsewhere(e, whence);
+        return;
+    }
+    e->whence = whence;
+    e->is_monotonic = false;
+    if (state == SCHEDULE_ARMED)
+        arm(loop_self, e);
 }
 
 /* Run every recurrent event there is now; their callbacks may add and remove any. */

@@ -11,7 +11,8 @@ struct loop;
 
 /*
  * From now on, have the loop's timers with an absolute time looked at anew whenever the wall clock
- * is set.  Without an fd or memory for that it is said once, and tried again at the next call.
+ * is set (wall_fd is not -1 then).  Without an fd or memory for that it is said once, and tried
+ * again at the next call.
  */
 void wall_watch(struct loop *loop);
 

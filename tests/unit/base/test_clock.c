@@ -33,6 +33,9 @@ static void durations_become_nanoseconds(void **state)
         {{INT64_MAX, 1000000}, LONGEST_S * CLOCK_NS_PER_S},
         {{INT64_MIN, 0}, 0},
         {{INT64_MIN, -1}, 0},
+        {{UINT32_MAX, UINT32_MAX}, UINT32_MAX * (CLOCK_NS_PER_S + 1000)},
+        {{UINT32_MAX + INT64_C(1), 1}, (UINT32_MAX + UINT64_C(1)) * CLOCK_NS_PER_S + 1000},
+        {{1, UINT32_MAX + INT64_C(1)}, CLOCK_NS_PER_S + (UINT32_MAX + UINT64_C(1)) * 1000},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(clock_duration_ns(&cases[i].tv), cases[i].ns);
