@@ -43,12 +43,10 @@ void coro_cancel_waits(eventer_t e)
 
 /* ---- waiting --------------------------------------------------------------------- */
 
-/*
- * Make sure that self's next wait is ended by e's readiness (slot: e's reader or writer) or by the
- * deadline, which the first call computes from timeout_ns.  Returns 0 or -errno.
- */
-static int prepare_wait(struct coro *self, eventer_t e, struct coro **slot, uint64_t timeout_ns,
-                        uint64_t *deadline_ns)
+/* What of prepare_wait() a wait for the next bytes, without a time-out, has no need of. */
+static __attribute__((noinline)) int arrange_wait(struct coro *self, eventer_t e,
+                                                  struct coro **slot, uint64_t timeout_ns,
+                                                  uint64_t *deadline_ns)
 {
     if (slot == &e->edge.writer) {
         int err = edge_want_out(e);
@@ -64,6 +62,21 @@ static int prepare_wait(struct coro *self, eventer_t e, struct coro **slot, uint
         if (*deadline_ns == 0)
             *deadline_ns = clock_mono_ns() + timeout_ns;
         coro_arm_timer(self, *deadline_ns);
+    }
+    return 0;
+}
+
+/*
+ * Make sure that self's next wait is ended by e's readiness (slot: e's reader or writer) or by the
+ * deadline, which the first call computes from timeout_ns.  Returns 0 or -errno.
+ */
+static inline int prepare_wait(struct coro *self, eventer_t e, struct coro **slot,
+                               uint64_t timeout_ns, uint64_t *deadline_ns)
+{
+    if (timeout_ns > 0 || e->edge.on_ready == NULL || slot == &e->edge.writer) {
+        int err = arrange_wait(self, e, slot, timeout_ns, deadline_ns);
+        if (err != 0)
+            return err;
     }
     *slot = self;
     self->fd = e->fd;

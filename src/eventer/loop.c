@@ -83,7 +83,8 @@ static void turn(struct loop *loop)
     loop_dispatch(loop, count);
     wheel_run(&loop->wheel, loop->now_ns);
     run_mail(loop);
-    schedule_run_recurrent(loop);
+    if (!ring_is_empty(&loop->recurrents))
+        schedule_run_recurrent(loop);
     loop->has_more = hooks.drain != NULL && hooks.drain(loop);
     loop->turns++;
 }

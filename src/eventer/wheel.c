@@ -16,6 +16,7 @@ static_assert(WHEEL_LEVEL_COUNT * WHEEL_SLOT_BITS + WHEEL_TICK_SHIFT >= 64, "eve
 void wheel_init(struct wheel *w, uint64_t now_ns)
 {
     w->tick = now_ns >> WHEEL_TICK_SHIFT;
+    w->next = UINT64_MAX;
     ring_init(&w->expired);
     for (unsigned level = 0; level < WHEEL_LEVEL_COUNT; level++) {
         w->busy[level] = 0;
@@ -33,7 +34,16 @@ static uint64_t tick_of(uint64_t due_ns)
     return tick < last ? tick : last;
 }
 
-static void place(struct wheel *w, struct wheel_node *node)
+static __attribute__((noinline)) void mark_busy(struct wheel *w, unsigned level, uint64_t bit,
+                                                uint64_t tick)
+{
+    uint64_t begin = tick >> (level * WHEEL_SLOT_BITS) << (level * WHEEL_SLOT_BITS);
+    w->busy[level] |= bit;
+    if (begin < w->next)
+        w->next = begin;
+}
+
+static inline __attribute__((always_inline)) void place(struct wheel *w, struct wheel_node *node)
 {
     uint64_t tick = tick_of(node->due_ns);
     if (tick <= w->tick) {
@@ -42,8 +52,10 @@ static void place(struct wheel *w, struct wheel_node *node)
     }
     unsigned level = (63u - (unsigned)__builtin_clzll(tick ^ w->tick)) / WHEEL_SLOT_BITS;
     unsigned slot = (unsigned)(tick >> (level * WHEEL_SLOT_BITS)) % WHEEL_SLOT_COUNT;
+    uint64_t bit = (uint64_t)1 << slot;
     ring_add_tail(&w->slots[level][slot], &node->link);
-    w->busy[level] |= (uint64_t)1 << slot;
+    if ((w->busy[level] & bit) == 0)
+        mark_busy(w, level, bit, tick);
 }
 
 void wheel_add(struct wheel *w, struct wheel_node *node, uint64_t due_ns)
@@ -77,11 +89,18 @@ static bool next_slot(struct wheel *w, unsigned *level, uint64_t *tick)
     return false;
 }
 
+/* Note what is left to do in the slots, and when; false if nothing. */
+static bool look_ahead(struct wheel *w, unsigned *level)
+{
+    w->next = UINT64_MAX;
+    return next_slot(w, level, &w->next);
+}
+
 static void advance(struct wheel *w, uint64_t target)
 {
     unsigned level;
-    uint64_t tick;
-    while (next_slot(w, &level, &tick) && tick <= target) {
+    while (look_ahead(w, &level) && w->next <= target) {
+        uint64_t tick = w->next;
         struct ring *slot =
             &w->slots[level][(tick >> (level * WHEEL_SLOT_BITS)) % WHEEL_SLOT_COUNT];
         w->tick = tick;
@@ -100,14 +119,17 @@ unsigned wheel_run(struct wheel *w, uint64_t now_ns)
 {
     unsigned count = 0;
     struct ring due;
-    advance(w, now_ns >> WHEEL_TICK_SHIFT);
+    uint64_t now = now_ns >> WHEEL_TICK_SHIFT;
+    if (now >= w->next)
+        advance(w, now);
+    else if (w->tick < now)
+        w->tick = now; /* no node changes its level: none is in a slot that begins by now */
+    if (ring_is_empty(&w->expired))
+        return 0;
 
-    ring_init(&due); /* its own ring, so that what a callback adds waits for the next run */
-    if (!ring_is_empty(&w->expired)) {
-        due = w->expired;
-        due.next->prev = due.prev->next = &due;
-        ring_init(&w->expired);
-    }
+    due = w->expired; /* its own ring, so that what a callback adds waits for the next run */
+    due.next->prev = due.prev->next = &due;
+    ring_init(&w->expired);
     while (!ring_is_empty(&due)) {
         struct wheel_node *node = list_entry(due.next, struct wheel_node, link);
         ring_remove(&node->link);
@@ -120,12 +142,9 @@ unsigned wheel_run(struct wheel *w, uint64_t now_ns)
 uint64_t wheel_next_ns(struct wheel *w)
 {
     unsigned level;
-    uint64_t tick;
     if (!ring_is_empty(&w->expired))
         return 0;
-    if (!next_slot(w, &level, &tick))
-        return WHEEL_NEVER;
-    return tick << WHEEL_TICK_SHIFT;
+    return look_ahead(w, &level) ? w->next << WHEEL_TICK_SHIFT : WHEEL_NEVER;
 }
 
 static void each_in(struct ring *slot, void (*fn)(struct wheel_node *node, void *closure),
@@ -155,7 +174,7 @@ static bool check_slot(const struct wheel *w, unsigned level, unsigned slot)
     for (const struct ring *link = head->next; link != head; link = link->next) {
         const struct wheel_node *node = list_entry(link, struct wheel_node, link);
         uint64_t tick = tick_of(node->due_ns);
-        if (link->next->prev != link || tick <= w->tick)
+        if (link->next->prev != link || tick <= w->tick || tick >> shift << shift < w->next)
             return false;
         if ((tick >> shift) % WHEEL_SLOT_COUNT != slot)
             return false;

@@ -27,6 +27,7 @@ struct wheel_node { /* embed it in your object; zero it before first use */
 
 struct wheel {
     uint64_t tick;                    /* everything due up to here is in expired or fired */
+    uint64_t next;                    /* no slot whose bit is set begins before this tick */
     uint64_t busy[WHEEL_LEVEL_COUNT]; /* a bit per slot that may hold a node */
     struct ring slots[WHEEL_LEVEL_COUNT][WHEEL_SLOT_COUNT];
     struct ring expired; /* due, in the order found */
