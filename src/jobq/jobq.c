@@ -211,6 +211,7 @@ static bool wait_for_call(struct jobq *q, struct worker *worker, uint64_t since_
         }
         pthread_mutex_unlock(&q->lock); /* it is called at this moment, or is one that stays */
     }
+    worker->is_quick = clock_mono_ns() - since_ns < SPIN_GAP_NS_MAX;
     pthread_mutex_lock(&q->lock);
     q->help_is_coming = false;
     return true;
@@ -294,8 +295,6 @@ static void *thread_main(void *arg)
         }
         if (q->is_closing || !wait_for_call(q, &worker, now_ns))
             break;
-        uint64_t gap_ns = clock_mono_ns() - now_ns;
-        worker.is_quick = gap_ns < SPIN_GAP_NS_MAX;
         was_called = true;
     }
     end_thread(q);
