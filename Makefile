@@ -4,11 +4,13 @@
 
 PREFIX ?= /usr/local
 BUILD ?= build
+SIM_FIRST ?= 1
+SIM_SEEDS ?= 100000
 clang := env CC=clang CXX=clang++
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build run test variants cross sanitize bench install check-style format map clean
+.PHONY: help build run test variants sim cross sanitize bench install check-style format map clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -35,6 +37,12 @@ variants: ## test loops with poll and io_uring, and the coroutine core with its 
 	@tools/build $(BUILD)-ucontext -Dtests=enabled -Daco_switch=ucontext
 	@tools/build $(BUILD)-fpu -Dtests=enabled -Daco_fpu_control=true
 	@tools/run-tests --only aco --only coro $(BUILD)-ucontext $(BUILD)-fpu
+
+sim: ## run 100,000 worlds of simulated threads, time and sockets (SIM_SEEDS=N, SIM_FIRST=N)
+	@tools/setup build test
+	@tools/build $(BUILD) -Dtests=enabled
+	@$(BUILD)/tests/sim/sim --first $(SIM_FIRST) --seeds $(SIM_SEEDS) --jobs $$(nproc)
+	@tests/sim/test_mutants.py . $(BUILD)
 
 cross: ## test the coroutine core for aarch64, under qemu
 	@tools/setup build cross
