@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
+#include "base/tsan.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -68,8 +70,22 @@ void latch_open(struct latch *latch)
     thread_ops.wake(word, INT_MAX);
 }
 
+/*
+ * ThreadSanitizer puts handlers of signals off until a call that it knows, and knows no futex(2);
+ * who ends a process by a signal would wait for ever.
+ */
+static void await_a_while(_Atomic uint32_t *word)
+{
+#ifdef HAS_TSAN
+    (void)thread_ops.wait(word, 0, &(struct timespec){.tv_nsec = 10000000});
+    usleep(0);
+#else
+    (void)thread_ops.wait(word, 0, NULL);
+#endif
+}
+
 void latch_await(struct latch *latch)
 {
     while (atomic_load_explicit(&latch->is_open, memory_order_acquire) == 0)
-        (void)thread_ops.wait(&latch->is_open, 0, NULL);
+        await_a_while(&latch->is_open);
 }
