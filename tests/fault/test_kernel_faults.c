@@ -62,8 +62,9 @@ static const struct fault while_serving[] = {
     {FAULT_EPOLL_ADD, 1, {ENOMEM, ENOSPC}},
     /* A classic event whose new mask could not be had waited for ever. */
     {FAULT_EPOLL_MOD, 1, {ENOMEM}},
-    {FAULT_EPOLL_WAIT, 0, {EINTR}},
+    /* Without epoll_pwait2(2) there is epoll_wait(2), from then on. */
     {FAULT_EPOLL_PWAIT2, 0, {EINTR, ENOSYS}},
+    {FAULT_EPOLL_WAIT, 0, {EINTR}},
 };
 
 static const char *error_text(int error)
