@@ -46,8 +46,8 @@ static void recurrent_events_are_added_and_removed_in_their_callbacks(void **sta
 
 static int twice(eventer_t e, int mask, void *closure, struct timeval *now)
 {
-    int *left = closure;
-    if (--*left > 0)
+    _Atomic int *left = closure;
+    if (atomic_fetch_sub(left, 1) > 1)
         return EVENTER_READ;
     eventer_close(e, &mask);
     return 0;
@@ -55,11 +55,12 @@ static int twice(eventer_t e, int mask, void *closure, struct timeval *now)
 
 static void a_thread_ends_when_its_callback_says_so(void **state)
 {
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), left = 2;
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    _Atomic int left = 2;
     eventer_run_in_thread(eventer_alloc_fd(twice, &left, fd, EVENTER_READ), EVENTER_READ);
     while (eventer_allocations_current() > 0) /* it drops the event last */
         sched_yield();
-    assert_int_equal(left, 0);
+    assert_int_equal(atomic_load(&left), 0);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -15,20 +15,23 @@
 #include <unistd.h>
 
 static char taken[64];
+static _Atomic int taken_len;
 static struct tally ended = TALLY_NONE;
 
 /* Read until the end. */
 static int take(eventer_t e, int mask, void *closure, struct timeval *now)
 {
-    size_t len = strlen(taken);
+    size_t len = (size_t)atomic_load(&taken_len);
     int fd = eventer_get_fd(e);
     check(mask == EVENTER_READ && loop_self == NULL);
     check(strncmp(eventer_get_thread_name(), "dedicated/", 10) == 0);
     check(event_this == e);
     check((fcntl(fd, F_GETFL) & O_NONBLOCK) == 0);
     int count = eventer_read(e, taken + len, sizeof(taken) - 1 - len, &mask);
-    if (count > 0)
+    if (count > 0) {
+        atomic_fetch_add(&taken_len, count);
         return EVENTER_READ;
+    }
     check_int(count, 0);
     eventer_close(e, &mask);
     tally_raise(&ended);
@@ -48,14 +51,14 @@ static eventer_t event_of_a_pipe(eventer_func_t func)
 {
     assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
     memset(taken, 0, sizeof(taken));
+    atomic_store(&taken_len, 0);
     return eventer_alloc_fd(func, NULL, fds[0], EVENTER_READ);
 }
 
 static void feed_and_wait(void)
 {
     assert_int_equal(write(fds[1], "one ", 4), 4);
-    while (strlen(taken) < 4)
-        sched_yield();
+    wait_until(&taken_len, 4);
     assert_int_equal(write(fds[1], "two", 3), 3);
     close(fds[1]);
     tally_wait(&ended);
