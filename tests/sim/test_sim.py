@@ -32,11 +32,11 @@ class Worlds(unittest.TestCase):
     """What holds of every world."""
 
     def test_a_seed_has_the_same_trace_in_two_processes(self):
-        for seed in range(1, 16):
+        for seed in range(1, 9):
             self.assertEqual(trace_of(seed), trace_of(seed))
 
     def test_two_seeds_have_different_traces(self):
-        self.assertEqual(len({trace_of(seed) for seed in range(1, 16)}), 15)
+        self.assertEqual(len({trace_of(seed) for seed in range(1, 9)}), 8)
 
     def test_a_seed_is_the_same_among_others(self):
         one_by_one = [run("--seed", str(seed))[1].splitlines()[1].split()[-1]
