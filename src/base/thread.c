@@ -11,8 +11,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/*
+ * ThreadSanitizer puts handlers of signals off until a call that it knows, and knows no futex(2):
+ * who ends a process by a signal would wait for ever.  So a long wait ends now and then there.
+ */
 static int futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *timeout)
 {
+#ifdef HAS_TSAN
+    if (timeout == NULL) {
+        usleep(0);
+        int err = futex_wait(word, value, &(struct timespec){.tv_nsec = 10000000});
+        return err == -ETIMEDOUT ? 0 : err;
+    }
+#endif
     long rv = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout, NULL, 0);
     return rv == 0 ? 0 : -errno;
 }
@@ -70,22 +81,8 @@ void latch_open(struct latch *latch)
     thread_ops.wake(word, INT_MAX);
 }
 
-/*
- * ThreadSanitizer puts handlers of signals off until a call that it knows, and knows no futex(2);
- * who ends a process by a signal would wait for ever.
- */
-static void await_a_while(_Atomic uint32_t *word)
-{
-#ifdef HAS_TSAN
-    (void)thread_ops.wait(word, 0, &(struct timespec){.tv_nsec = 10000000});
-    usleep(0);
-#else
-    (void)thread_ops.wait(word, 0, NULL);
-#endif
-}
-
 void latch_await(struct latch *latch)
 {
     while (atomic_load_explicit(&latch->is_open, memory_order_acquire) == 0)
-        await_a_while(&latch->is_open);
+        (void)thread_ops.wait(&latch->is_open, 0, NULL);
 }
