@@ -88,6 +88,7 @@ eventer_t eventer_alloc_copy(eventer_t src)
     e->guest = src->guest;
     if (e->kind == EVENT_FD)
         e->edge.is_stream = src->edge.is_stream;
+    atomic_init(&e->is_file, atomic_load_explicit(&src->is_file, memory_order_relaxed));
     if (e->kind == EVENT_TIMER)
         e->timer.due_ns = src->timer.due_ns;
     if (e->kind == EVENT_ASYNCH)

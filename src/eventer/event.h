@@ -93,6 +93,7 @@ struct _event { /* what a wait touches comes first, 64 bytes; with 24 more, what
     uint8_t running;   /* depth of its callback on its loop's stack */
     _Atomic uint8_t schedule;
     uint8_t context_count; /* of contexts */
+    _Atomic bool is_file;  /* recv(2) and send(2) said that it is no socket */
     int fd;                /* -1: none, or closed */
     _Atomic(struct loop *) owner;
     union {

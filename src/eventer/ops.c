@@ -33,18 +33,31 @@ static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask
 
 /*
  * On a socket recv(2) and send(2) go straight to it; read(2) and write(2) pass the file layer
- * first.
+ * first.  What an fd is, the first call tells.
  */
+static bool is_file(const struct _event *e)
+{
+    return __builtin_expect(atomic_load_explicit(&e->is_file, memory_order_relaxed), 0);
+}
+
+/* Was a call of sockets refused because it is for files?  Then none is made again. */
+static __attribute__((noinline, cold)) bool turns_out_a_file(struct _event *e)
+{
+    if (errno != ENOTSOCK || is_file(e))
+        return false;
+    atomic_store_explicit(&e->is_file, true, memory_order_relaxed); /* nothing depends on it */
+    return true;
+}
+
 static int posix_read(int fd, void *buffer, size_t len, int *mask, void *closure)
 {
-    const struct _event *e = closure;
-    bool is_socket = e->kind == EVENT_FD && e->edge.is_stream;
+    struct _event *e = closure;
     ssize_t count;
     if (len > INT_MAX)
         len = INT_MAX;
     do
-        count = is_socket ? recv(fd, buffer, len, 0) : read(fd, buffer, len);
-    while (count < 0 && errno == EINTR);
+        count = is_file(e) ? read(fd, buffer, len) : recv(fd, buffer, len, 0);
+    while (count < 0 && (errno == EINTR || turns_out_a_file(e)));
     if (count < 0 && errno == EAGAIN)
         *mask = EVENTER_READ | EVENTER_EXCEPTION;
     return (int)count;
@@ -52,14 +65,13 @@ static int posix_read(int fd, void *buffer, size_t len, int *mask, void *closure
 
 static int posix_write(int fd, const void *buffer, size_t len, int *mask, void *closure)
 {
-    const struct _event *e = closure;
-    bool is_socket = e->kind == EVENT_FD && e->edge.is_stream;
+    struct _event *e = closure;
     ssize_t count;
     if (len > INT_MAX)
         len = INT_MAX;
     do
-        count = is_socket ? send(fd, buffer, len, MSG_NOSIGNAL) : write(fd, buffer, len);
-    while (count < 0 && errno == EINTR);
+        count = is_file(e) ? write(fd, buffer, len) : send(fd, buffer, len, MSG_NOSIGNAL);
+    while (count < 0 && (errno == EINTR || turns_out_a_file(e)));
     if (count < 0 && errno == EAGAIN)
         *mask = EVENTER_WRITE | EVENTER_EXCEPTION;
     return (int)count;

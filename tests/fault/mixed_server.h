@@ -2,7 +2,8 @@
 /*
  * mixed_server.h - a server of everything there is, in this process, and clients for it: echo in
  * coroutines over TCP and over a unix socket, classic echo, HTTP on the loop's stack and in
- * coroutines, with jobs whose locals are lent, timers by both clocks, and triggers from outside.
+ * coroutines, with jobs whose locals are lent, pipes, timers by both clocks, and triggers from
+ * outside.
  *
  * The clients run in the test's thread, which is spared from faults (kernel_faults.h).
  */
@@ -22,6 +23,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
@@ -142,6 +144,41 @@ static inline int mixed_classic(eventer_t e, int mask, void *closure, struct tim
     return (own->sent == piece->len ? EVENTER_READ : EVENTER_WRITE) | EVENTER_EXCEPTION;
 }
 
+static inline int mixed_never(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    return 0;
+}
+
+/* Write a byte to out and read one from in; a file that is not ready is tried again. */
+static inline bool mixed_pass_byte(eventer_t out, eventer_t in, char *byte)
+{
+    int mask, count;
+    do
+        count = eventer_write(out, byte, 1, &mask);
+    while (count < 0 && errno == EAGAIN);
+    if (count == 1)
+        do
+            count = eventer_read(in, byte, 1, &mask);
+        while (count < 0 && errno == EAGAIN);
+    return count == 1;
+}
+
+/* Files are read and written by other calls than sockets: through a pipe, byte by byte. */
+static inline void mixed_pipe(struct mixed_piece *piece)
+{
+    int fds[2], mask;
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
+        return;
+    eventer_t in = eventer_alloc_fd(mixed_never, NULL, fds[0], EVENTER_READ);
+    eventer_t out = eventer_alloc_fd(mixed_never, NULL, fds[1], EVENTER_WRITE);
+    for (int i = 0; i < piece->len && mixed_pass_byte(out, in, &piece->bytes[i]); i++)
+        ;
+    eventer_close(in, &mask);
+    eventer_close(out, &mask);
+    eventer_free(in);
+    eventer_free(out);
+}
+
 static inline int mixed_http(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
     struct mixed_piece piece = {"it is done", 10};
@@ -150,6 +187,7 @@ static inline int mixed_http(mtev_http_rest_closure_t *restc, int npats, char **
         eventer_aco_sleep(&(struct timeval){0, 300});
     } else {
         mixed_shout(&piece);
+        mixed_pipe(&piece);
     }
     mtev_http_response_ok(restc->http_ctx, "text/plain");
     mtev_http_response_append(restc->http_ctx, piece.bytes, (size_t)piece.len);

@@ -53,6 +53,32 @@ static void a_write_takes_bytes_or_says_what_to_wait_for(void **state)
     eventer_free(e);
 }
 
+static void what_is_no_socket_is_found_out_once(void **state)
+{
+    int fds[2], mask = 0;
+    char bytes[8] = "";
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    eventer_t in = eventer_alloc_fd(never, NULL, fds[0], EVENTER_READ);
+    eventer_t out = eventer_alloc_fd(never, NULL, fds[1], EVENTER_WRITE);
+    assert_int_equal(eventer_read(in, bytes, sizeof(bytes), &mask), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(mask, EVENTER_READ | EVENTER_EXCEPTION);
+    assert_true(in->is_file);
+    assert_int_equal(eventer_write(out, "abc", 3, &mask), 3);
+    assert_true(out->is_file);
+    eventer_t copy = eventer_alloc_copy(in);
+    assert_true(copy->is_file);
+    assert_int_equal(eventer_read(copy, bytes, sizeof(bytes), &mask), 3);
+    assert_string_equal(bytes, "abc");
+    eventer_free(copy);
+    assert_int_equal(eventer_close(in, &mask), 0);
+    assert_int_equal(eventer_write(out, "d", 1, &mask), -1);
+    assert_int_equal(errno, EPIPE);
+    assert_int_equal(eventer_close(out, &mask), 0);
+    eventer_free(in);
+    eventer_free(out);
+}
+
 static void an_accept_gives_a_connection_or_what_to_wait_for(void **state)
 {
     struct sockaddr_in address;
@@ -165,6 +191,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_close_that_lingers_does_not_wait),
 #endif
     cmocka_unit_test(an_fd_is_made_blocking_and_back),
+    cmocka_unit_test(what_is_no_socket_is_found_out_once),
 };
 
 int main(void)
