@@ -13,12 +13,13 @@
 
 /*
  * ThreadSanitizer puts handlers of signals off until a call that it knows, and knows no futex(2):
- * who ends a process by a signal would wait for ever.  So a long wait ends now and then there.
+ * who ends a process by a signal would wait for ever.  So a long wait of the first thread, to which
+ * the kernel gives them first (signal(7)), ends now and then there.
  */
 static int futex_wait(_Atomic uint32_t *word, uint32_t value, const struct timespec *timeout)
 {
 #ifdef HAS_TSAN
-    if (timeout == NULL) {
+    if (timeout == NULL && gettid() == getpid()) {
         usleep(0);
         int err = futex_wait(word, value, &(struct timespec){.tv_nsec = 10000000});
         return err == -ETIMEDOUT ? 0 : err;
