@@ -5,6 +5,7 @@
 #include "coro/coro.h"
 
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "coro/gate_impl.h"
 #include "coro/home_impl.h"
 #include "coro/inspect_impl.h"
@@ -53,7 +54,7 @@ static int lists_reserve(struct coro_home *home)
     return lists_resize(home, MAX(CORO_LIST_MIN, home->list_capacity * 2));
 }
 
-void coro_make_ready(struct coro *co)
+HOT void coro_make_ready(struct coro *co)
 {
     co->turn = list_put(&coro_home_of(co)->ready, co);
 }
@@ -199,7 +200,7 @@ static __attribute__((noinline)) bool take_stack(struct coro_home *home, struct 
  * stack; a call from within (an on_end that starts another coroutine) leaves the work to the one
  * that runs.
  */
-static void run_batch(struct coro_home *home)
+static HOT void run_batch(struct coro_home *home)
 {
     struct coro *co;
     if (home->is_running)
@@ -211,7 +212,7 @@ static void run_batch(struct coro_home *home)
     home->is_running = false;
 }
 
-static bool drain(struct loop *loop)
+static HOT bool drain(struct loop *loop)
 {
     struct coro_home *home = loop->coro;
     if (home->ready.count == 0)

@@ -6,8 +6,9 @@
  * and the switch costs more than the switch itself (every ret after a system call mispredicts).
  */
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "coro/home_impl.h"
-#include "eventer/event.h"
+#include "eventer/wire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 
 /* ---- waking ---------------------------------------------------------------------- */
 
-void coro_on_ready(eventer_t e, uint32_t poll_bits)
+HOT void coro_on_ready(eventer_t e, uint32_t poll_bits)
 {
     struct coro *reader = e->edge.reader, *writer = e->edge.writer;
     if (reader != NULL && e->edge.may_read)
@@ -116,13 +117,20 @@ static __attribute__((noinline)) int pass_turn(struct coro *self, struct coro **
     return result;
 }
 
-static inline uint64_t timeout_or(const struct timeval *timeout, uint64_t otherwise_ns)
+/* Of a call: its own, if it has one, or its event's; 0: none. */
+static __attribute__((noinline)) uint64_t timeout_or(const struct timeval *timeout,
+                                                     uint64_t otherwise_ns)
 {
     if (timeout == NULL)
         return otherwise_ns;
     uint64_t ns = clock_duration_ns(timeout);
     return ns == 0 ? 1 : ns; /* zero has passed at once; 0 means none */
 }
+
+#define TIMEOUT_NS(e, timeout, of)                                                                 \
+    (aco_likely((timeout) == NULL && (e)->timeouts == NULL)                                        \
+         ? 0                                                                                       \
+         : timeout_or(timeout, (e)->timeouts == NULL ? 0 : (e)->timeouts->of))
 
 static inline int fail(int err)
 {
@@ -143,7 +151,7 @@ static inline int refusal(const struct coro *self, eventer_t e, struct coro *con
     return self == NULL ? 1 : -EBUSY;
 }
 
-int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval *timeout)
+HOT int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval *timeout)
 {
     eventer_t e = (eventer_t)aco;
     struct coro *self = coro_self();
@@ -153,7 +161,7 @@ int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval
         return fail(rv);
     if (aco_unlikely(rv > 0))
         return e->wire->read(e->fd, buffer, len, &mask, e);
-    uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->read_ns);
+    uint64_t timeout_ns = TIMEOUT_NS(e, timeout, read_ns);
     for (;;) {
         if (e->edge.may_read) {
             if (aco_unlikely(has_had_its_turn(self))) {
@@ -161,7 +169,7 @@ int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval
                 if (rv < 0)
                     return fail(rv);
             }
-            rv = e->wire->read(e->fd, buffer, len, &mask, e);
+            rv = wire_read(e, buffer, len, &mask);
             edge_note_read(e, rv, len);
             if (rv >= 0 || errno != EAGAIN)
                 return rv;
@@ -174,7 +182,8 @@ int eventer_aco_read(eventer_aco_t aco, void *buffer, size_t len, struct timeval
     }
 }
 
-int eventer_aco_write(eventer_aco_t aco, const void *buffer, size_t len, struct timeval *timeout)
+HOT int eventer_aco_write(eventer_aco_t aco, const void *buffer, size_t len,
+                          struct timeval *timeout)
 {
     eventer_t e = (eventer_t)aco;
     struct coro *self = coro_self();
@@ -184,7 +193,7 @@ int eventer_aco_write(eventer_aco_t aco, const void *buffer, size_t len, struct 
         return fail(rv);
     if (aco_unlikely(rv > 0))
         return e->wire->write(e->fd, buffer, len, &mask, e);
-    uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->write_ns);
+    uint64_t timeout_ns = TIMEOUT_NS(e, timeout, write_ns);
     for (;;) {
         if (e->edge.may_write) {
             if (aco_unlikely(has_had_its_turn(self))) {
@@ -192,7 +201,7 @@ int eventer_aco_write(eventer_aco_t aco, const void *buffer, size_t len, struct 
                 if (rv < 0)
                     return fail(rv);
             }
-            rv = e->wire->write(e->fd, buffer, len, &mask, e);
+            rv = wire_write(e, buffer, len, &mask);
             edge_note_write(e, rv);
             if (rv >= 0 || errno != EAGAIN)
                 return rv;
@@ -216,7 +225,7 @@ int eventer_aco_accept(eventer_aco_t aco, struct sockaddr *addr, socklen_t *len,
         return fail(rv);
     if (aco_unlikely(rv > 0))
         return e->wire->accept(e->fd, addr, len, &mask, e);
-    uint64_t timeout_ns = timeout_or(timeout, e->timeouts == NULL ? 0 : e->timeouts->accept_ns);
+    uint64_t timeout_ns = TIMEOUT_NS(e, timeout, accept_ns);
     for (;;) {
         if (e->edge.may_read) {
             if (aco_unlikely(has_had_its_turn(self))) {

@@ -6,6 +6,7 @@
  * an operation is tried unless it is known that it would fail, and nobody waits before a try said
  * EAGAIN (or a stream gave less than was asked for): no edge can be missed.
  */
+#include "base/hot.h"
 #include "eventer/fdtable.h"
 #include "eventer/loop.h"
 
@@ -70,7 +71,7 @@ int edge_want_out(eventer_t e)
     return 0;
 }
 
-void edge_ready(int fd, uint32_t generation, uint32_t poll_bits)
+HOT void edge_ready(int fd, uint32_t generation, uint32_t poll_bits)
 {
     struct fd_slot *slot = fdtable_find(fd);
     if (slot == NULL || atomic_load_explicit(&slot->generation, memory_order_relaxed) != generation)

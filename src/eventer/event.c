@@ -2,6 +2,7 @@
 #include "eventer/event.h"
 
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "eventer/loop.h"
 #include "eventer/pool.h"
 
@@ -262,8 +263,8 @@ int64_t eventer_allocations_total(void)
     return atomic_load(&made);
 }
 
-int eventer_run_callback(eventer_func_t func, eventer_t e, int mask, void *closure,
-                         struct timeval *now, uint64_t *ret_duration_ns)
+HOT int eventer_run_callback(eventer_func_t func, eventer_t e, int mask, void *closure,
+                             struct timeval *now, uint64_t *ret_duration_ns)
 {
     const uint64_t begun_ns = ret_duration_ns == NULL ? 0 : clock_mono_ns();
     const eventer_t outer = event_this;
@@ -291,7 +292,7 @@ static __attribute__((noinline)) int run_counted(struct loop *loop, eventer_t e,
     return wanted;
 }
 
-int event_run(struct loop *loop, eventer_t e, int mask)
+HOT int event_run(struct loop *loop, eventer_t e, int mask)
 {
     if (account_is_kept())
         return run_counted(loop, e, mask);

@@ -39,7 +39,7 @@ struct eventer_fd_opset {
     eventer_fd_close_t close;
 };
 
-/* The system calls themselves; -1/EAGAIN sets *mask. */
+/* The system calls themselves; -1/EAGAIN sets *mask.  See wire.h. */
 extern const struct eventer_fd_opset posix_opset;
 
 /* Have events made from now on do their calls with opset (borrowed), not posix_opset. */
@@ -85,7 +85,7 @@ struct event_timeouts { /* nanoseconds; 0: none */
     uint64_t accept_ns, read_ns, write_ns;
 };
 
-struct _event { /* what a wait touches comes first, 64 bytes; with 24 more, what a timer does */
+struct _event { /* what a wait touches comes first, 64 bytes; then what a call or a callback does */
     _Atomic uint32_t refs;
     uint8_t kind;
     bool is_aco;       /* a coroutine converted it */
@@ -103,15 +103,15 @@ struct _event { /* what a wait touches comes first, 64 bytes; with 24 more, what
     };
     eventer_func_t callback;
     struct timeval whence;
-    void *closure;
-    int mask;                 /* what it waits for, or its kind */
-    eventer_fd_opset_t opset; /* what eventer_read() and the others call */
-    eventer_fd_opset_t wire;  /* the same below the coroutine's opset */
-    void *wire_state;         /* of wire; borrowed */
-    const struct event_guest *guest;
+    eventer_fd_opset_t wire;         /* what its calls do, below the coroutine's opset */
     struct event_timeouts *timeouts; /* owned; NULL: none */
-    struct chain_node belongs;       /* to the coroutine that converted it */
-    void *contexts[];                /* see contexts.c */
+    eventer_fd_opset_t opset;        /* what eventer_read() and the others call */
+    void *closure;
+    int mask;         /* what it waits for, or its kind */
+    void *wire_state; /* of wire; borrowed */
+    const struct event_guest *guest;
+    struct chain_node belongs; /* to the coroutine that converted it */
+    void *contexts[];          /* see contexts.c */
 };
 
 /* Return the loop that e belongs to, or NULL before eventer_init(). */

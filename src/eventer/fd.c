@@ -4,6 +4,7 @@
  * returned.
  */
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "eventer/fdtable.h"
 #include "eventer/loop.h"
 
@@ -134,7 +135,7 @@ void fd_event_update(eventer_t e, int mask)
  * was before: it may have been closed, by the callback or by another thread, and then e is not the
  * event of its slot.
  */
-static void after_callback(eventer_t e, int fd, int mask, int wanted)
+static HOT void after_callback(eventer_t e, int fd, int mask, int wanted)
 {
     if (e->is_aco) /* the reference went to a coroutine */
         return;
@@ -163,7 +164,7 @@ static void after_callback(eventer_t e, int fd, int mask, int wanted)
         eventer_free(e);
 }
 
-void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t poll_bits)
+HOT void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t poll_bits)
 {
     struct fd_slot *slot = fdtable_find(fd);
     eventer_t e = NULL;

@@ -2,6 +2,7 @@
 #include "eventer/fdtable.h"
 
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "eventer/loop.h"
 
 #include <assert.h>
@@ -13,7 +14,7 @@
 
 static _Atomic(struct fd_slot *) chunks[CHUNK_COUNT]; /* made as fds appear, kept for good */
 
-struct fd_slot *fdtable_find(int fd)
+HOT struct fd_slot *fdtable_find(int fd)
 {
     if (fd < 0 || fd > FDTABLE_FD_MAX)
         return NULL;

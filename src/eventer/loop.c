@@ -2,6 +2,7 @@
 #include "eventer/loop.h"
 
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "base/thread.h"
 #include "base/topology.h"
 #include "eventer/event.h"
@@ -48,7 +49,7 @@ static uint64_t sleep_until_ns(struct loop *loop)
  * sleeps; a sender puts its mail, then looks whether the loop sleeps.  Both are sequentially
  * consistent, so one of the two sees the other.
  */
-static int wait_for_readiness(struct loop *loop)
+static HOT int wait_for_readiness(struct loop *loop)
 {
     uint64_t deadline_ns = sleep_until_ns(loop);
     if (deadline_ns != POLLER_AT_ONCE) {
@@ -77,7 +78,7 @@ static void run_mail(struct loop *loop)
  * One iteration: wait, fds, timers, mail, recurrent events, and then every coroutine they made
  * ready.
  */
-static void turn(struct loop *loop)
+static HOT void turn(struct loop *loop)
 {
     int count = wait_for_readiness(loop);
     loop_dispatch(loop, count);
@@ -89,7 +90,7 @@ static void turn(struct loop *loop)
     loop->turns++;
 }
 
-void loop_dispatch(struct loop *loop, int count)
+HOT void loop_dispatch(struct loop *loop, int count)
 {
     for (int i = 0; i < count; i++) {
         uint64_t tag = loop->ready[i].tag;

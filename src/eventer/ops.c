@@ -3,14 +3,15 @@
  * ops.c - accept, read, write and close on an event's fd, and the plain ones of POSIX.
  */
 #include "base/alloc.h"
+#include "base/hot.h"
 #include "eventer/asynch.h"
 #include "eventer/event.h"
 #include "eventer/loop.h"
+#include "eventer/wire.h"
 #include "jobq/jobq.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <unistd.h>
 
 #ifndef EBADFD
@@ -31,47 +32,41 @@ static int posix_accept(int fd, struct sockaddr *addr, socklen_t *len, int *mask
     return conn;
 }
 
-/*
- * On a socket recv(2) and send(2) go straight to it; read(2) and write(2) pass the file layer
- * first.  What an fd is, the first call tells.
- */
-static bool is_file(const struct _event *e)
+/* Has errno said that a call for sockets was refused because it is a file?  Then none is made
+ * again. */
+static bool turns_out_a_file(struct _event *e)
 {
-    return __builtin_expect(atomic_load_explicit(&e->is_file, memory_order_relaxed), 0);
-}
-
-/* Was a call of sockets refused because it is for files?  Then none is made again. */
-static __attribute__((noinline, cold)) bool turns_out_a_file(struct _event *e)
-{
-    if (errno != ENOTSOCK || is_file(e))
+    if (errno != ENOTSOCK || posix_is_file(e))
         return false;
     atomic_store_explicit(&e->is_file, true, memory_order_relaxed); /* nothing depends on it */
     return true;
 }
 
-static int posix_read(int fd, void *buffer, size_t len, int *mask, void *closure)
+/* Has a call failed in a way that another would not? */
+static bool is_worth_another(struct _event *e, ssize_t count)
 {
-    struct _event *e = closure;
-    ssize_t count;
-    if (len > INT_MAX)
-        len = INT_MAX;
-    do
-        count = is_file(e) ? read(fd, buffer, len) : recv(fd, buffer, len, 0);
-    while (count < 0 && (errno == EINTR || turns_out_a_file(e)));
+    return count < 0 && (errno == EINTR || turns_out_a_file(e));
+}
+
+COLD int posix_read_on(struct _event *e, int fd, void *buffer, size_t len, int *mask)
+{
+    ssize_t count = -1;
+    if (posix_is_file(e))
+        errno = EINTR; /* nothing was tried */
+    while (is_worth_another(e, count))
+        count = posix_is_file(e) ? read(fd, buffer, len) : recv(fd, buffer, len, 0);
     if (count < 0 && errno == EAGAIN)
         *mask = EVENTER_READ | EVENTER_EXCEPTION;
     return (int)count;
 }
 
-static int posix_write(int fd, const void *buffer, size_t len, int *mask, void *closure)
+COLD int posix_write_on(struct _event *e, int fd, const void *buffer, size_t len, int *mask)
 {
-    struct _event *e = closure;
-    ssize_t count;
-    if (len > INT_MAX)
-        len = INT_MAX;
-    do
-        count = is_file(e) ? write(fd, buffer, len) : send(fd, buffer, len, MSG_NOSIGNAL);
-    while (count < 0 && (errno == EINTR || turns_out_a_file(e)));
+    ssize_t count = -1;
+    if (posix_is_file(e))
+        errno = EINTR;
+    while (is_worth_another(e, count))
+        count = posix_is_file(e) ? write(fd, buffer, len) : send(fd, buffer, len, MSG_NOSIGNAL);
     if (count < 0 && errno == EAGAIN)
         *mask = EVENTER_WRITE | EVENTER_EXCEPTION;
     return (int)count;
@@ -160,12 +155,12 @@ int eventer_accept(eventer_t e, struct sockaddr *addr, socklen_t *len, int *mask
     return e->opset->accept(e->fd, addr, len, mask, e);
 }
 
-int eventer_read(eventer_t e, void *buffer, size_t len, int *mask)
+HOT int eventer_read(eventer_t e, void *buffer, size_t len, int *mask)
 {
     return e->opset->read(e->fd, buffer, len, mask, e);
 }
 
-int eventer_write(eventer_t e, const void *buffer, size_t len, int *mask)
+HOT int eventer_write(eventer_t e, const void *buffer, size_t len, int *mask)
 {
     return e->opset->write(e->fd, buffer, len, mask, e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hot.h"
 #include "base/list.h"
 #include "eventer/poller.h"
 
@@ -78,8 +79,8 @@ static int wait_ms(struct epoll_poller *self, struct epoll_event *ready, int max
     return epoll_wait(self->fd, ready, max, timeout_ms);
 }
 
-static int epoll_poller_wait(struct poller *p, struct poller_ready *ready, int max,
-                             uint64_t deadline_ns)
+static HOT int epoll_poller_wait(struct poller *p, struct poller_ready *ready, int max,
+                                 uint64_t deadline_ns)
 {
     struct epoll_poller *self = list_entry(p, struct epoll_poller, base);
     struct epoll_event *events = (void *)ready;

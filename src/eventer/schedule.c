@@ -9,6 +9,7 @@
  */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hot.h"
 #include "eventer/asynch.h"
 #include "eventer/event.h"
 #include "eventer/loop.h"
@@ -16,8 +17,6 @@
 
 #include <assert.h>
 #include <errno.h>
-
-#define COLD __attribute__((noinline, cold))
 
 struct schedule_mail {
     struct mail mail;

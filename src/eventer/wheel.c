@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "eventer/wheel.h"
 
+#include "base/hot.h"
+
 #include <assert.h>
 
 /*
@@ -115,7 +117,7 @@ static void advance(struct wheel *w, uint64_t target)
         w->tick = target;
 }
 
-unsigned wheel_run(struct wheel *w, uint64_t now_ns)
+HOT unsigned wheel_run(struct wheel *w, uint64_t now_ns)
 {
     unsigned count = 0;
     struct ring due;

@@ -91,8 +91,7 @@ int conn_send(mtev_http_session_ctx *ctx)
     int mask;
     while (x->sent < x->out.len && !ctx->is_broken) {
         int count = ctx->e->edge.may_write
-                        ? ctx->e->wire->write(ctx->e->fd, x->out.bytes + x->sent,
-                                              x->out.len - x->sent, &mask, ctx->e)
+                        ? wire_write(ctx->e, x->out.bytes + x->sent, x->out.len - x->sent, &mask)
                         : -1;
         if (count < 0 && (!ctx->e->edge.may_write || errno == EAGAIN)) {
             ctx->e->edge.may_write = false;
@@ -244,7 +243,7 @@ static bool read_input(mtev_http_session_ctx *ctx)
         return false;
     }
     size_t room = x->in.capacity - x->in.len;
-    int count = ctx->e->wire->read(ctx->e->fd, x->in.bytes + x->in.len, room, &mask, ctx->e);
+    int count = wire_read(ctx->e, x->in.bytes + x->in.len, room, &mask);
     edge_note_read(ctx->e, count, room);
     if (count > 0) {
         x->in.len += (size_t)count;
@@ -370,7 +369,7 @@ static bool step_lingering(mtev_http_session_ctx *ctx)
     int mask;
     if (!ctx->e->edge.may_read)
         return false;
-    int count = ctx->e->wire->read(ctx->e->fd, in->bytes, in->capacity, &mask, ctx->e);
+    int count = wire_read(ctx->e, in->bytes, in->capacity, &mask);
     edge_note_read(ctx->e, count, in->capacity);
     if (count < 0 && errno == EAGAIN)
         return false;

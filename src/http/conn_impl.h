@@ -27,6 +27,7 @@
 #include "base/spinlock.h"
 #include "eventer/event.h"
 #include "eventer/loop.h"
+#include "eventer/wire.h"
 #include "http/http.h"
 #include "http/http1_body.h"
 #include "http/http1_parse.h"

@@ -302,7 +302,7 @@ static int read_more(mtev_http_session_ctx *ctx, int *mask)
         struct timeval patience = clock_timeval(ctx->home->times.body);
         rv = eventer_aco_read((eventer_aco_t)ctx->e, room, size, &patience);
     } else if (ctx->e->edge.may_read) {
-        rv = ctx->e->wire->read(ctx->e->fd, room, size, mask, ctx->e);
+        rv = wire_read(ctx->e, room, size, mask);
         edge_note_read(ctx->e, rv, size);
     } else {
         rv = fail(EAGAIN);
