@@ -251,10 +251,13 @@ static bool report(struct uring_poller *self, const struct io_uring_cqe *cqe,
         return false;
     int fd = (int)(uint32_t)cqe->user_data;
     struct poll_entry *entry = &self->table.entries[fd];
-    if (entry->interest == 0 || entry->armed != cqe->user_data >> 32)
+    if (entry->armed != cqe->user_data >> 32)
         return false; /* of a request that was taken back */
-    if (!(cqe->flags & IORING_CQE_F_MORE)) {
+    if (!(cqe->flags & IORING_CQE_F_MORE))
         entry->armed = 0;
+    if (entry->interest == 0 || entry->is_changed)
+        return false; /* of what was registered before; the next wait makes the request anew */
+    if (entry->armed == 0) {
         if (cqe->res >= 0 || cqe->res == -ENOMEM)
             note_change(self, fd, entry); /* to be made anew */
         else if (cqe->res == -EBADF)

@@ -335,6 +335,46 @@ static void an_fd_that_was_closed_is_forgotten(void)
     close_pair(fresh);
 }
 
+static void make_pipe(int fds[2])
+{
+    assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+}
+
+/* Have the poller ask the kernel about fds[0] after another one, and tell of that one alone. */
+static void look_at_another_one_first(int fds[2], bool is_closed)
+{
+    int other = eventfd(1, EFD_CLOEXEC);
+    assert_int_equal(watch(other, 0, POLLIN, 1), 0);
+    assert_int_equal(watch(fds[0], 0, POLLIN, 2), 0);
+    if (is_closed)
+        close_pair(fds);
+    while (poller->ops->wait(poller, ready, 1, POLLER_AT_ONCE) == 0)
+        ;
+    assert_int_equal(watch(other, POLLIN, 0, 0), 0);
+    close(other);
+}
+
+static void what_is_registered_anew_is_not_taken_for_what_it_was(void)
+{
+    for (int i = 0; i < 2; i++) { /* closed before it was asked about, or when it was known ready */
+        int fds[2], fresh[2];
+        make_pipe(fds);
+        put(fds[1]);
+        look_at_another_one_first(fds, i == 0);
+        if (i != 0)
+            close_pair(fds);
+        make_pipe(fresh);
+        assert_int_equal(fresh[0], fds[0]);
+        assert_int_equal(watch(fresh[0], 0, POLLIN, 3), 0);
+        assert_int_equal(now(), 0);
+        put(fresh[1]);
+        assert_int_equal(wait_for_one(), 1);
+        assert_int_equal(ready[0].tag, 3);
+        assert_int_equal(watch(fresh[0], POLLIN, 0, 0), 0);
+        close_pair(fresh);
+    }
+}
+
 static void an_fd_is_let_go_at_once_by_the_thread_that_waits(void)
 {
     int fds[2];
@@ -360,6 +400,7 @@ static void (*const contract[])(void) = {
     all_that_are_ready_are_reported_in_the_end,
     what_cannot_be_watched_is_said,
     an_fd_that_was_closed_is_forgotten,
+    what_is_registered_anew_is_not_taken_for_what_it_was,
     an_fd_is_let_go_at_once_by_the_thread_that_waits,
 };
 
