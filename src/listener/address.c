@@ -35,6 +35,32 @@ int address_parse(const char *text, uint16_t port, struct address *out)
     return 0;
 }
 
+int address_of(int fd, struct address *out)
+{
+    struct address a;
+    memset(&a, 0, sizeof(a));
+    a.len = sizeof(a.local);
+    if (getsockname(fd, &a.any, &a.len) != 0)
+        return -errno;
+    if (a.any.sa_family != AF_INET && a.any.sa_family != AF_INET6 && a.any.sa_family != AF_UNIX)
+        return -EAFNOSUPPORT;
+    *out = a;
+    return 0;
+}
+
+bool address_is_same(const struct address *a, const struct address *b, bool any_port)
+{
+    if (a->any.sa_family != b->any.sa_family)
+        return false;
+    if (a->any.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr &&
+               (any_port || a->v4.sin_port == b->v4.sin_port);
+    if (a->any.sa_family == AF_INET6)
+        return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0 &&
+               (any_port || a->v6.sin6_port == b->v6.sin6_port);
+    return a->len == b->len && memcmp(&a->local, &b->local, a->len) == 0;
+}
+
 void address_format(const struct address *a, char *buffer)
 {
     char host[INET6_ADDRSTRLEN] = "?";

@@ -32,6 +32,12 @@ struct address {
  */
 int address_parse(const char *text, uint16_t port, struct address *out);
 
+/* The address that the socket fd is bound to.  0, -EAFNOSUPPORT (no such kind), or -errno. */
+int address_of(int fd, struct address *out);
+
+/* True if both are the same; any_port: but for the port. */
+bool address_is_same(const struct address *a, const struct address *b, bool any_port);
+
 /* Write a as "127.0.0.1:80", "[::1]:80" or a path; buffer has ADDRESS_TEXT_MAX bytes. */
 void address_format(const struct address *a, char *buffer);
 

@@ -239,6 +239,14 @@ static void stop_all(void)
     pthread_mutex_unlock(&lock);
 }
 
+void listener_stop_accepting(void)
+{
+    pthread_mutex_lock(&lock);
+    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
+        listen_socket_hand_over(s);
+    pthread_mutex_unlock(&lock);
+}
+
 static void forget_all(void)
 {
     stop_all();
@@ -291,5 +299,14 @@ void listener_each(void (*fn)(const char *address, void *closure), void *closure
     for (struct listen_socket *s = sockets; s != NULL; s = s->next)
         if (s->fd >= 0)
             fn(s->text, closure);
+    pthread_mutex_unlock(&lock);
+}
+
+void listener_each_socket(void (*fn)(int fd, const char *address, void *closure), void *closure)
+{
+    pthread_mutex_lock(&lock);
+    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
+        if (s->fd >= 0)
+            fn(s->fd, s->text, closure);
     pthread_mutex_unlock(&lock);
 }

@@ -24,6 +24,26 @@ int listener_register_type(const char *name, void (*accepted)(eventer_t e, void 
  */
 int listener_init(const char *toplevel, bool strict);
 
+/*
+ * Offer a listening stream socket that a parent process or systemd made (taken): a listener whose
+ * address it is bound to takes it and does not bind; one with port 0 takes one of any port.  Before
+ * listener_init(), any thread.  Returns 0; or, with fd still the caller's, -ENOMEM, -EINVAL (it
+ * does not listen) or as getsockopt(2) and fcntl(2).
+ */
+int listener_inherit(int fd);
+
+/* Close the sockets that nobody took, with one line each. */
+void listener_drop_inherited(void);
+
+/*
+ * Accept nothing more; connections that were accepted go on.  The sockets stay open and their paths
+ * stay, so that a successor who has them too goes on with whoever waits.  No loop's thread.
+ */
+void listener_stop_accepting(void);
+
+/* Call fn with each listening socket (borrowed), and its address as listener_each() has it. */
+void listener_each_socket(void (*fn)(int fd, const char *address, void *closure), void *closure);
+
 /* Call fn with the address ("127.0.0.1:8080", "[::1]:8080", a path) of every bound listener. */
 void listener_each(void (*fn)(const char *address, void *closure), void *closure);
 

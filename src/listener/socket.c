@@ -3,6 +3,7 @@
 
 #include "eventer/event.h"
 #include "eventer/pool.h"
+#include "listener/inherit.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -43,9 +44,38 @@ static int set_options(int fd, const struct address *a, bool no_delay)
     return 0;
 }
 
+/* Use the inherited socket fd (taken): it is bound, and what can change is set anew. */
+static int adopt(struct listen_socket *s, int fd, int backlog, bool no_delay)
+{
+    const int flag = no_delay;
+    int err = address_of(fd, &s->address);
+    if (err == 0 && s->address.any.sa_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &flag, sizeof(flag));
+    if (err == 0 && listen(fd, backlog) != 0) /* another backlog */
+        err = -errno;
+    if (err != 0) {
+        close(fd);
+        return err;
+    }
+    s->fd = fd;
+    address_format(&s->address, s->text);
+    return 0;
+}
+
+/* An inherited socket for a, or -ENOENT. */
+static int take_inherited(const struct address *a)
+{
+    bool is_any = (a->any.sa_family == AF_INET && a->v4.sin_port == 0) ||
+                  (a->any.sa_family == AF_INET6 && a->v6.sin6_port == 0);
+    return inherited_take(a, is_any);
+}
+
 int listen_socket_bind(struct listen_socket *s, int backlog, bool no_delay)
 {
     struct address *a = &s->address;
+    int inherited = take_inherited(a);
+    if (inherited >= 0)
+        return adopt(s, inherited, backlog, no_delay);
     int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
@@ -153,6 +183,13 @@ static void unregister(void *arg)
     s->e = NULL;
 }
 
+void listen_socket_hand_over(struct listen_socket *s)
+{
+    s->is_handed_over = true;
+    if (s->e != NULL)
+        loop_call(event_owner(s->e), unregister, s);
+}
+
 void listen_socket_stop(struct listen_socket *s)
 {
     if (s->e != NULL)
@@ -160,7 +197,7 @@ void listen_socket_stop(struct listen_socket *s)
     if (s->fd >= 0) {
         close(s->fd);
         s->fd = -1;
-        if (s->address.any.sa_family == AF_UNIX)
+        if (s->address.any.sa_family == AF_UNIX && !s->is_handed_over)
             unlink(s->address.local.sun_path);
     }
 }

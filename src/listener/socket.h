@@ -23,17 +23,21 @@ struct listen_socket {
     int fd;
     eventer_t e; /* shared with the eventer while it is registered */
     uint64_t last_complaint_ns;
+    bool is_handed_over; /* a successor listens there, too: the path is its */
     char text[ADDRESS_TEXT_MAX];
 };
 
 /*
- * Bind and listen.  A unix socket that nobody answers at is removed first.  no_delay: TCP_NODELAY
- * on every connection.  Returns 0 or -errno.
+ * Bind and listen, or take a socket that was inherited.  A unix socket that nobody answers at is
+ * removed first.  no_delay: TCP_NODELAY on every connection.  Returns 0 or -errno.
  */
 int listen_socket_bind(struct listen_socket *s, int backlog, bool no_delay);
 
 /* Begin to accept, in the pool's first loop.  Returns 0 or -ENOMEM. */
 int listen_socket_start(struct listen_socket *s);
+
+/* Accept nothing more, and leave the socket open for a successor. */
+void listen_socket_hand_over(struct listen_socket *s);
 
 /* Close it; connections that were accepted go on. */
 void listen_socket_stop(struct listen_socket *s);
