@@ -13,7 +13,7 @@
 #ifndef EVENTER_REST_ACL_IMPL_H
 #define EVENTER_REST_ACL_IMPL_H
 
-#include "rest/network_impl.h"
+#include "base/network.h"
 #include "rest/regex_impl.h"
 
 #include <stdbool.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * network_impl.h - a block of addresses: "10.0.0.0/8", "2001:db8::/32", or one address.
+ * network.h - a block of addresses: "10.0.0.0/8", "2001:db8::/32", or one address.
  *
- * Layer: rest.  Any thread; no allocation.  Source: RFC 4632 section 3.1, RFC 4291 section 2.
+ * Layer: base.  Any thread; no allocation.  Source: RFC 4632 section 3.1, RFC 4291 section 2.
  */
-#ifndef EVENTER_REST_NETWORK_IMPL_H
-#define EVENTER_REST_NETWORK_IMPL_H
+#ifndef EVENTER_BASE_NETWORK_H
+#define EVENTER_BASE_NETWORK_H
 
 #include <stdbool.h>
 #include <stdint.h>

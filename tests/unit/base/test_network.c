@@ -6,7 +6,7 @@
  */
 #include "harness.h"
 
-#include "rest/network_impl.h"
+#include "base/network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

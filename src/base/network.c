@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "rest/network_impl.h"
+#include "base/network.h"
 
 #include "base/number.h"
 
