@@ -95,7 +95,7 @@ eventer_t eventer_alloc_copy(eventer_t src)
     if (e->kind == EVENT_ASYNCH)
         async_job_set_deadline(e->job, async_job_deadline_ns(src->job));
     if (e->guest != NULL)
-        e->guest->take(e->closure);
+        e->guest->take(e->guest);
     if (e->context_count > 0)
         contexts_copy(e, src);
     return e;
@@ -154,7 +154,7 @@ mtev_boolean eventer_free(eventer_t e)
     if (e->kind == EVENT_ASYNCH)
         async_job_free(e->job);
     if (e->guest != NULL)
-        e->guest->drop(e->closure);
+        e->guest->drop(e->guest);
     alloc_free(e);
     atomic_fetch_add_explicit(&freed, 1, memory_order_relaxed);
     return mtev_true;
@@ -217,13 +217,7 @@ void *eventer_get_closure(eventer_t e)
 
 void eventer_set_closure(eventer_t e, void *closure)
 {
-    const struct event_guest *guest = e->guest;
-    void *before = e->closure;
     e->closure = closure;
-    if (guest == NULL || closure == before)
-        return;
-    e->guest = NULL; /* what it knows how to drop is nobody's closure any more */
-    guest->drop(before);
 }
 
 pthread_t eventer_get_owner(eventer_t e)

@@ -45,10 +45,13 @@ extern const struct eventer_fd_opset posix_opset;
 /* Have events made from now on do their calls with opset (borrowed), not posix_opset. */
 void event_set_opset(const struct eventer_fd_opset *opset);
 
-/* What a closure does when the events that share it come and go; NULL pointers: nothing. */
+/*
+ * What goes with an event, its copies and nothing else: told when another copy shares it, and when
+ * one is gone.  Embedded in what it keeps alive.
+ */
 struct event_guest {
-    void (*take)(void *closure);
-    void (*drop)(void *closure);
+    void (*take)(struct event_guest *guest);
+    void (*drop)(struct event_guest *guest);
 };
 
 enum event_kind { /* from the mask */
@@ -107,9 +110,9 @@ struct _event { /* what a wait touches comes first, 64 bytes; then what a call o
     struct event_timeouts *timeouts; /* owned; NULL: none */
     eventer_fd_opset_t opset;        /* what eventer_read() and the others call */
     void *closure;
-    int mask;         /* what it waits for, or its kind */
-    void *wire_state; /* of wire; borrowed */
-    const struct event_guest *guest;
+    int mask;                  /* what it waits for, or its kind */
+    void *wire_state;          /* of wire; borrowed */
+    struct event_guest *guest; /* NULL: none */
     struct chain_node belongs; /* to the coroutine that converted it */
     void *contexts[];          /* see contexts.c */
 };

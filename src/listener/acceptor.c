@@ -8,23 +8,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static void take(void *closure)
+static void take(struct event_guest *guest)
 {
-    mtev_acceptor_closure_t *ac = closure;
+    mtev_acceptor_closure_t *ac = list_entry(guest, mtev_acceptor_closure_t, guest);
     atomic_fetch_add_explicit(&ac->refs, 1, memory_order_relaxed);
 }
 
-static void drop(void *closure)
+static void drop(struct event_guest *guest)
 {
-    mtev_acceptor_closure_t *ac = closure;
+    mtev_acceptor_closure_t *ac = list_entry(guest, mtev_acceptor_closure_t, guest);
     if (atomic_fetch_sub_explicit(&ac->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (ac->ctx_free != NULL)
         ac->ctx_free(ac->ctx);
     alloc_free(ac);
 }
-
-static const struct event_guest guest = {.take = take, .drop = drop};
 
 /* Stands in as the callback of events that a coroutine or a protocol drives by other means. */
 static int never_called(eventer_t e, int mask, void *closure, struct timeval *now)
@@ -89,7 +87,8 @@ int acceptor_hand_over(const struct listener_type *type, struct loop *loop, int 
     ac->remote_len = remote_len;
     memset(&ac->remote, 0, sizeof(ac->remote)); /* the path of a unix socket ends there */
     memcpy(&ac->remote, remote, MIN((size_t)remote_len, sizeof(ac->remote)));
-    e->guest = &guest;
+    ac->guest = (struct event_guest){.take = take, .drop = drop};
+    e->guest = &ac->guest;
     e->edge.is_stream = remote->ss_family != AF_UNIX; /* see eventer_set_eventer_aco() */
     event_set_owner(e, loop);
     if (loop == loop_self)

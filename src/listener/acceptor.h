@@ -7,6 +7,7 @@
 #ifndef EVENTER_LISTENER_ACCEPTOR_H
 #define EVENTER_LISTENER_ACCEPTOR_H
 
+#include "eventer/event.h"
 #include "eventer/loop.h"
 #include "listener/address.h"
 
@@ -15,8 +16,9 @@
 struct listener_type;
 
 struct mtev_acceptor_closure {
-    struct mail mail; /* to the loop that serves it */
-    eventer_t e;      /* on the way there: taken */
+    struct event_guest guest; /* of its event and the copies */
+    struct mail mail;         /* to the loop that serves it */
+    eventer_t e;              /* on the way there: taken */
     const struct listener_type *type;
     _Atomic uint32_t refs;
     void *ctx;
