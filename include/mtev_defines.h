@@ -5,6 +5,7 @@
 #ifndef MTEV_DEFINES_H
 #define MTEV_DEFINES_H
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <strings.h>
 #include <sys/time.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #ifdef __cplusplus
 #define MTEV_BEGIN_DECLS extern "C" {
@@ -38,6 +40,19 @@ typedef enum {
 } mtev_boolean;
 
 typedef long long unsigned int mtev_hrtime_t; /* nanoseconds */
+
+#define IFS_CH    '/' /* between the names of a path */
+#define UUID_SIZE 16  /* bytes of a uuid_t */
+/* What matches one as text, in PCRE2. */
+#define UUID_REGEX "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+/* 64 bits from the order of bytes of this machine to that of the network, and back. */
+#ifndef htonll
+#define htonll(value) htobe64(value)
+#define ntohll(value) be64toh(value)
+#endif
+
+#define portable_readdir_r readdir_r /* of dirent.h */
 
 #ifndef MIN
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -96,5 +111,7 @@ static inline int64_t sub_timeval_ms(struct timeval a, struct timeval b)
 }
 
 MTEV_END_DECLS
+
+#include <mtev_str.h>
 
 #endif

@@ -17,6 +17,7 @@
 #include <mtev_defines.h>
 #include <mtev_hooks.h>
 #include <mtev_log.h>
+#include <mtev_time.h>
 
 #include <aco/aco.h>
 
@@ -404,9 +405,6 @@ API_EXPORT(int) eventer_get_epoch(struct timeval *epoch);
 API_EXPORT(int) eventer_gettimeofcallback(struct timeval *now, void *tzp);
 API_EXPORT(uint64_t) eventer_callback_ms(void);
 API_EXPORT(uint64_t) eventer_callback_us(void);
-
-/* gettimeofday(2) by a name that libmtev's programs use. */
-API_EXPORT(int) mtev_gettimeofday(struct timeval *now, void *tzp);
 
 /* ---- names ----------------------------------------------------------------------- */
 

@@ -398,10 +398,3 @@ uint64_t eventer_callback_ms(void)
 {
     return eventer_callback_us() / 1000;
 }
-
-int mtev_gettimeofday(struct timeval *now, void *tzp)
-{
-    (void)tzp;
-    *now = clock_timeval(clock_wall_ns());
-    return 0;
-}

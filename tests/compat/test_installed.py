@@ -99,6 +99,14 @@ class Installed(unittest.TestCase):
             with self.subTest(compiler):
                 self.assertEqual(self.run_with_the_core(compiler, program), "")
 
+    def test_a_program_of_libmtevs_utilities_runs_in_c_and_cpp(self):
+        source = os.path.join(SOURCE, "tests/compat/utilities.c")
+        program = os.path.join(self.folder.name, "utilities")
+        for compiler in (["cc", "-std=gnu11"], ["c++", "-x", "c++", "-std=gnu++17"]):
+            with self.subTest(compiler):
+                run([*compiler, *COMPILE[1:], source, "-x", "none", "-o", program, *self.flags()])
+                self.assertEqual(run([program], **self.environment), "")
+
     def test_examples_are_short(self):
         with open(os.path.join(EXAMPLES, "aco_alone.c"), encoding="utf-8") as file:
             self.assertLess(len(file.readlines()), 60)
