@@ -9,12 +9,15 @@
 #define MTEV_CONF_H
 
 #include <mtev_defines.h>
+#include <mtev_hash.h>
+#include <mtev_hooks.h>
 #include <mtev_log.h>
 
 MTEV_BEGIN_DECLS
 
 /*
- * An element of the configuration, or none.  A held section outlives a reload: it stays as it was.
+ * An element of the configuration, or none.  A section held for reading outlives reloads and
+ * changes: it stays as it was.  Elements whose require_env="..." does not hold are not found.
  */
 typedef struct mtev_conf_section {
     void *opaque1;
@@ -26,7 +29,8 @@ API_EXPORT(const mtev_conf_section_t) MTEV_CONF_EMPTY; /* none */
 
 /*
  * Load the file path; NULL: load the current one again.
- * Returns 0; or -1 after one log line "FILE:LINE: reason", and what was loaded before stays.
+ * Returns 0; or -1 with errno after a log line "FILE:LINE: reason" for each fault, and what was
+ * loaded before stays.  EDEADLK: this thread holds a section for writing.
  */
 API_EXPORT(int) mtev_conf_load(const char *path);
 
@@ -74,6 +78,106 @@ mtev_conf_get_double(mtev_conf_section_t section, const char *path, double *out)
 /* *out is mtev_true for "true" and "on" in any case, and mtev_false for every other value. */
 API_EXPORT(int)
 mtev_conf_get_boolean(mtev_conf_section_t section, const char *path, mtev_boolean *out);
+
+/*
+ * The keys of a <config>: a table of the child elements of the elements path (such as "config") of
+ * section and of all elements around it, names and values as text.  Keys of outer elements come
+ * first, then those of elements that inherit="id" names, then its own; the last of a name counts.
+ * The caller owns the table: mtev_hash_destroy(table, free, free), then free(table).  A value that
+ * cannot be read is logged and left out.  NULL with ENOMEM.
+ */
+API_EXPORT(mtev_hash_table *) mtev_conf_get_hash(mtev_conf_section_t section, const char *path);
+/* The same of keys <name_space:key>, without the prefix.  NULL, too, if there are none. */
+API_EXPORT(mtev_hash_table *)
+mtev_conf_get_namespaced_hash(mtev_conf_section_t section, const char *path,
+                              const char *name_space);
+
+/*
+ * mtev_true if the condition in the attribute (NULL: require_env) of section or of an element
+ * around it does not hold: VAR (is set), VAR=text, VAR~expression of pcre2pattern(3), or with a !
+ * before it the opposite.
+ */
+API_EXPORT(mtev_boolean)
+mtev_conf_env_off(mtev_conf_section_t section, const char *attribute);
+
+/*
+ * Sections for writing, from MTEV_CONF_ROOT or from a section that is held for writing; otherwise,
+ * they are as those for reading.  From the first one that a thread gets to the last one that it
+ * releases it alone may write, and alone sees what it writes, which others then see as a whole.
+ * Others that want to write wait; nobody yields while holding one.  From a section got for reading
+ * none is had: EDEADLK, with a log line.
+ */
+API_EXPORT(mtev_conf_section_t)
+mtev_conf_get_section_write(mtev_conf_section_t section, const char *path);
+API_EXPORT(void) mtev_conf_release_section_write(mtev_conf_section_t section);
+API_EXPORT(mtev_conf_section_t *)
+mtev_conf_get_sections_write(mtev_conf_section_t section, const char *path, int *count);
+API_EXPORT(void) mtev_conf_release_sections_write(mtev_conf_section_t *sections, int count);
+
+/*
+ * Set the value of what path finds last from section, which is MTEV_CONF_ROOT or held for writing.
+ * What a plain path (a/b/@c) does not find is made.  Text is UTF-8 without control characters, at
+ * most 64 KiB; its references stand for what they do when it is read; NULL: take it out.
+ * Return 1; or 0 with errno (and, but for ENOMEM and ENOENT, a log line): ENOENT (no section),
+ * EDEADLK (a section got for reading), EINVAL (path), EILSEQ, EFBIG (value) or ENOMEM.
+ */
+API_EXPORT(int)
+mtev_conf_set_string(mtev_conf_section_t section, const char *path, const char *value);
+API_EXPORT(int)
+mtev_conf_set_int32(mtev_conf_section_t section, const char *path, int32_t value);
+API_EXPORT(int)
+mtev_conf_set_uint32(mtev_conf_section_t section, const char *path, uint32_t value);
+API_EXPORT(int)
+mtev_conf_set_int64(mtev_conf_section_t section, const char *path, int64_t value);
+API_EXPORT(int)
+mtev_conf_set_uint64(mtev_conf_section_t section, const char *path, uint64_t value);
+API_EXPORT(int)
+mtev_conf_set_float(mtev_conf_section_t section, const char *path, float value);
+API_EXPORT(int)
+mtev_conf_set_double(mtev_conf_section_t section, const char *path, double value);
+API_EXPORT(int)
+mtev_conf_set_boolean(mtev_conf_section_t section, const char *path, mtev_boolean value);
+
+/*
+ * Take the element section, held for writing, out of the configuration; it is still to be released.
+ * Returns 1; or 0 with errno: EPERM (the root), ECANCELED (a function on the hook
+ * mtev_conf_delete_section does not want it), or as mtev_conf_set_string().
+ */
+API_EXPORT(int) mtev_conf_remove_section(mtev_conf_section_t section);
+
+/* The name and the version of the program (copied), at most 63 bytes; "" until they are set. */
+API_EXPORT(void) mtev_set_app_name(const char *name);
+API_EXPORT(const char *) mtev_get_app_name(void);
+API_EXPORT(void) mtev_set_app_version(const char *version);
+API_EXPORT(const char *) mtev_get_app_version(void);
+
+/*
+ * Functions of the program, as mtev_hooks.h describes them; any thread may call them.
+ * value_fixup changes *value (of free(3)), that of the element or attribute called name which path
+ * found from section, as it is read (set 0) or set (set 1); MTEV_HOOK_ABORT makes it a fault.
+ * value_interpolate is asked what {{facility:fallback:{key}}} stands for where the library does
+ * not know the facility: MTEV_HOOK_DONE with *value (of malloc(3), taken; NULL: the fallback).
+ * delete_section may forbid, with MTEV_HOOK_ABORT, that the element called name is taken out.
+ */
+API_EXPORT(mtev_hook_return_t)
+mtev_conf_value_fixup_hook_register(const char *name,
+                                    mtev_hook_return_t (*func)(void *closure,
+                                                               mtev_conf_section_t section,
+                                                               const char *path, const char *name,
+                                                               int set, char **value),
+                                    void *closure);
+API_EXPORT(mtev_hook_return_t)
+mtev_conf_value_interpolate_hook_register(
+    const char *name,
+    mtev_hook_return_t (*func)(void *closure, const char *facility, const char *key,
+                               const char *fallback, char **value),
+    void *closure);
+API_EXPORT(mtev_hook_return_t)
+mtev_conf_delete_section_hook_register(const char *name,
+                                       mtev_hook_return_t (*func)(void *closure,
+                                                                  mtev_conf_section_t section,
+                                                                  const char *name),
+                                       void *closure);
 
 MTEV_END_DECLS
 

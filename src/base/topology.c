@@ -3,11 +3,13 @@
 
 #include "base/alloc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 static bool read_number(const char *folder, unsigned cpu, const char *name, unsigned *out)
 {
@@ -95,4 +97,64 @@ int topology_bind(unsigned n)
     CPU_ZERO(&cpus);
     CPU_SET((size_t)cpu, &cpus);
     return -pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+}
+
+/* Return the node of memory that a processor is at, or 0. */
+static unsigned node_of(const char *folder, unsigned cpu)
+{
+    char path[PATH_MAX];
+    unsigned node = 0;
+    const struct dirent *entry;
+    if ((size_t)snprintf(path, sizeof(path), "%s/cpu%u", folder, cpu) >= sizeof(path))
+        return 0;
+    DIR *files = opendir(path);
+    if (files == NULL)
+        return 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): each call has a stream of its own */
+    while ((entry = readdir(files)) != NULL)
+        if (strncmp(entry->d_name, "node", 4) == 0 && sscanf(entry->d_name, "node%u", &node) == 1)
+            break;
+    closedir(files);
+    return node;
+}
+
+/* How many bits are there?  Nodes are numbered from 0, below the processors' limit. */
+static unsigned count_nodes(const char *folder, const struct topology *topology)
+{
+    cpu_set_t nodes;
+    CPU_ZERO(&nodes);
+    for (unsigned i = 0; i < topology->count; i++)
+        CPU_SET(node_of(folder, topology->cpus[i].cpu) % CPU_SETSIZE, &nodes);
+    return (unsigned)CPU_COUNT(&nodes);
+}
+
+int topology_count_allowed(const char *folder, const cpu_set_t *allowed,
+                           struct topology_counts *out)
+{
+    struct topology *topology = alloc_bytes(sizeof(*topology));
+    unsigned kept = 0;
+    if (topology == NULL)
+        return -ENOMEM;
+    int err = topology_read(folder, topology);
+    for (unsigned i = 0; i < topology->count; i++)
+        if (CPU_ISSET(topology->cpus[i].cpu, allowed))
+            topology->cpus[kept++] = topology->cpus[i];
+    topology->count = kept;
+    if (err == 0 && kept == 0)
+        err = -ENOTSUP;
+    if (err == 0) {
+        out->cpus = kept;
+        out->nodes = count_nodes(folder, topology);
+        topology_counts(topology, &out->packages, &out->cores);
+    }
+    alloc_free(topology);
+    return err;
+}
+
+int topology_count(struct topology_counts *out)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+        return -errno;
+    return topology_count_allowed(TOPOLOGY_FOLDER, &allowed, out);
 }

@@ -25,6 +25,20 @@ int topology_read(const char *folder, struct topology *out);
 /* Count packages and their cores. */
 void topology_counts(const struct topology *topology, unsigned *packages, unsigned *cores);
 
+struct topology_counts {
+    unsigned nodes, packages, cores, cpus;
+};
+
+/*
+ * Count what the processors in folder (as TOPOLOGY_FOLDER) that are allowed belong to.  Without
+ * nodes of memory there is one.  Returns 0, -ENOMEM or -ENOTSUP (folder says nothing).
+ */
+int topology_count_allowed(const char *folder, const cpu_set_t *allowed,
+                           struct topology_counts *out);
+
+/* The same for what this thread may run on. */
+int topology_count(struct topology_counts *out);
+
 /*
  * Return the processor for the nth of many threads, of those that are allowed: each core has one
  * thread before any has two.  -1: none is allowed.

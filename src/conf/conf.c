@@ -2,74 +2,35 @@
 #include "conf/conf.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
-#include "conf/section_impl.h"
-#include "conf/xml.h"
+#include "conf/document_impl.h"
+#include "conf/file.h"
+#include "conf/include.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
-#define READ_SIZE 65536
-
-static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER; /* one load at a time */
-static char *current_path; /* owned; NULL for a built-in text; guarded by load_lock */
-
-static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct xml_doc *current; /* NULL until something is loaded; guarded by current_lock */
+static char
+    *current_name; /* owned: as it was given; NULL for a built-in text; both are guarded ... */
+static char *current_path; /* ... by the lock of writers; owned: how it is opened again */
 
 static char app_name[CONF_NAME_MAX + 1];
+static char app_version[CONF_NAME_MAX + 1];
 
-struct xml_doc *conf_share_current(void)
+static void log_fault(void *closure, const char *file, long line, const char *what)
 {
-    pthread_mutex_lock(&current_lock);
-    struct xml_doc *doc = current == NULL ? NULL : xml_share(current);
-    pthread_mutex_unlock(&current_lock);
-    return doc;
+    (void)closure;
+    if (line > 0)
+        mtevL(mtev_error, "%s:%ld: %s\n", file, line, what);
+    else
+        mtevL(mtev_error, "%s: %s\n", file, what);
 }
 
-/* Make doc (taken; NULL: nothing) what is current. */
-static void set_current(struct xml_doc *doc)
-{
-    pthread_mutex_lock(&current_lock);
-    struct xml_doc *old = current;
-    current = doc;
-    pthread_mutex_unlock(&current_lock);
-    xml_release(old);
-}
-
-static int read_all(int fd, struct buf *out)
-{
-    for (;;) {
-        int err = buf_reserve(out, READ_SIZE);
-        if (err != 0)
-            return err;
-        ssize_t len = read(fd, out->bytes + out->len, READ_SIZE);
-        if (len == -1 && errno != EINTR)
-            return -errno;
-        if (len == 0)
-            return out->len > CONF_BYTES_MAX ? -ENOSPC : 0;
-        if (len > 0)
-            out->len += (size_t)len;
-    }
-}
-
-static int read_file(const char *path, struct buf *out)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd == -1)
-        return -errno;
-    int err = read_all(fd, out);
-    close(fd);
-    return err == -ENOSPC ? -EFBIG : err;
-}
+static const struct conf_faults logged = {.tell = log_fault};
 
 /* Log, for a reload that is to become another program's configuration. */
 static int check_same_root(const struct xml_doc *doc)
 {
-    struct xml_doc *old = conf_share_current();
+    struct xml_doc *old = document_share();
     int err = 0;
     if (old != NULL) {
         const char *was = xml_node_name(xml_root(old));
@@ -84,50 +45,32 @@ static int check_same_root(const struct xml_doc *doc)
     return err;
 }
 
-/* Parse and make current; logs what is wrong. */
-static int load_bytes(const char *name, const char *bytes, size_t len, bool is_reload)
+/* Make doc (taken) current if err is 0, and it may be; the lock is held. */
+static int take_over(struct xml_doc *doc, int err, bool is_reload)
 {
-    struct xml_error error;
-    struct xml_doc *doc = NULL;
-    int err = len > CONF_BYTES_MAX ? -EFBIG : xml_parse(name, bytes, len, &doc, &error);
-    if (err == -EINVAL)
-        mtevL(mtev_error, "%s:%ld: %s\n", name, error.line, error.reason);
-    else if (err == -EFBIG)
-        mtevL(mtev_error, "%s: longer than %d bytes\n", name, CONF_BYTES_MAX);
-    else if (err != 0)
-        mtevL(mtev_error, "%s: cannot be loaded: %s\n", name, strerrordesc_np(-err));
-    else if (is_reload)
+    if (err == 0 && is_reload)
         err = check_same_root(doc);
-    if (err != 0) {
-        xml_release(doc);
-        return err;
-    }
-    set_current(doc);
-    return 0;
-}
-
-/* load_lock is held */
-static int load_file(const char *path, bool is_reload)
-{
-    struct buf text;
-    buf_init(&text, CONF_BYTES_MAX + READ_SIZE + 1);
-    int err = read_file(path, &text);
     if (err == 0)
-        err = load_bytes(path, text.bytes, text.len, is_reload);
-    else if (err == -EFBIG)
-        mtevL(mtev_error, "%s: longer than %d bytes\n", path, CONF_BYTES_MAX);
+        document_publish(doc);
     else
-        mtevL(mtev_error, "%s: cannot be read: %s\n", path, strerrordesc_np(-err));
-    buf_free(&text);
+        xml_release(doc);
     return err;
 }
 
-/* load_lock is held */
+/* The lock is held. */
+static int load_file(const char *name, const char *path, bool is_reload)
+{
+    struct xml_doc *doc = NULL;
+    int err = include_read_file(name, path, &logged, &doc);
+    return take_over(doc, err, is_reload);
+}
+
+/* The lock is held. */
 static int reload(void)
 {
     if (current_path != NULL)
-        return load_file(current_path, true);
-    struct xml_doc *doc = conf_share_current();
+        return load_file(current_name, current_path, true);
+    struct xml_doc *doc = document_share();
     bool is_loaded = doc != NULL;
     xml_release(doc);
     if (is_loaded) /* a built-in text cannot have changed */
@@ -136,51 +79,75 @@ static int reload(void)
     return -EINVAL;
 }
 
-/* Load path and remember it; load_lock is held. */
+/* Both are taken; the lock is held. */
+static void set_path(char *name, char *path)
+{
+    alloc_free(current_name);
+    alloc_free(current_path);
+    current_name = name;
+    current_path = path;
+}
+
+/* Load path and remember it; the lock is held. */
 static int load_new(const char *path)
 {
-    char *copy = alloc_text(path);
-    if (copy == NULL) {
+    char *name = alloc_text(path);
+    char *whole = name == NULL ? NULL : file_absolute(path);
+    int err = -ENOMEM;
+    if (whole == NULL)
         mtevL(mtev_error, "%s: cannot be read: %s\n", path, strerrordesc_np(ENOMEM));
-        return -ENOMEM;
+    else
+        err = load_file(name, whole, false);
+    if (err == 0) {
+        set_path(name, whole);
+        return 0;
     }
-    int err = load_file(path, false);
-    if (err != 0) {
-        alloc_free(copy);
-        return err;
+    alloc_free(whole);
+    alloc_free(name);
+    return err;
+}
+
+/* Take the lock for a load; who is writing cannot, because the draft would undo it. */
+static int begin_load(void)
+{
+    if (document_draft() != NULL) {
+        mtevL(mtev_error, "a configuration cannot be loaded while a section is held for writing\n");
+        return -EDEADLK;
     }
-    alloc_free(current_path);
-    current_path = copy;
+    document_lock();
     return 0;
 }
 
 int conf_load(const char *path)
 {
-    pthread_mutex_lock(&load_lock);
-    int err = path == NULL ? reload() : load_new(path);
-    pthread_mutex_unlock(&load_lock);
+    int err = begin_load();
+    if (err != 0)
+        return err;
+    err = path == NULL ? reload() : load_new(path);
+    document_unlock();
     return err;
 }
 
 int conf_load_text(const char *name, const char *text)
 {
-    pthread_mutex_lock(&load_lock);
-    int err = load_bytes(name, text, strlen(text), false);
-    if (err == 0) {
-        alloc_free(current_path);
-        current_path = NULL;
-    }
-    pthread_mutex_unlock(&load_lock);
+    struct xml_doc *doc = NULL;
+    int err = begin_load();
+    if (err != 0)
+        return err;
+    err = include_read_text(name, text, strlen(text), &logged, &doc);
+    err = take_over(doc, err, false);
+    if (err == 0)
+        set_path(NULL, NULL);
+    document_unlock();
     return err;
 }
 
 void conf_unload(void)
 {
-    pthread_mutex_lock(&load_lock);
-    set_current(NULL);
-    alloc_free(current_path);
-    current_path = NULL;
-    pthread_mutex_unlock(&load_lock);
+    document_lock();
+    document_publish(NULL);
+    set_path(NULL, NULL);
+    document_unlock();
 }
 
 int mtev_conf_load(const char *path)
@@ -194,7 +161,7 @@ int mtev_conf_load(const char *path)
 
 int conf_root_name(char **out)
 {
-    struct xml_doc *doc = conf_share_current();
+    struct xml_doc *doc = document_share();
     if (doc == NULL)
         return -ENOENT;
     char *name = alloc_text(xml_node_name(xml_root(doc)));
@@ -205,16 +172,48 @@ int conf_root_name(char **out)
     return 0;
 }
 
-int conf_set_app_name(const char *name)
+static int set_name(char *out, const char *name)
 {
     size_t len = strlen(name);
     if (len > CONF_NAME_MAX)
         return -ENAMETOOLONG;
-    memcpy(app_name, name, len + 1);
+    memcpy(out, name, len + 1);
     return 0;
+}
+
+int conf_set_app_name(const char *name)
+{
+    return set_name(app_name, name);
 }
 
 const char *conf_app_name(void)
 {
     return app_name;
+}
+
+/* Say what was wrong with a name, which the program gave. */
+static void complain_of_name(const char *call, int err)
+{
+    if (err != 0)
+        mtevL(mtev_error, "%s: the name is longer than %d bytes\n", call, CONF_NAME_MAX);
+}
+
+void mtev_set_app_name(const char *name)
+{
+    complain_of_name("mtev_set_app_name", set_name(app_name, name == NULL ? "" : name));
+}
+
+const char *mtev_get_app_name(void)
+{
+    return app_name;
+}
+
+void mtev_set_app_version(const char *version)
+{
+    complain_of_name("mtev_set_app_version", set_name(app_version, version == NULL ? "" : version));
+}
+
+const char *mtev_get_app_version(void)
+{
+    return app_version;
 }

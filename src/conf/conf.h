@@ -17,20 +17,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CONF_BYTES_MAX    4194304 /* of a configuration file */
-#define CONF_PATH_MAX     255     /* bytes of a path given to conf_each_child() */
-#define CONF_CHILDREN_MAX 1024    /* different keys in one <config>, merged */
-#define CONF_NAME_MAX     63      /* bytes of the name of a program */
+#define CONF_BYTES_MAX         4194304 /* of a configuration: the file with all that it includes */
+#define CONF_INCLUDES_MAX      256     /* files that it includes */
+#define CONF_INCLUDE_DEPTH_MAX 8       /* files that are in each other, beside the first */
+#define CONF_INHERIT_DEPTH_MAX 8       /* elements that inherit="..." from each other */
+#define CONF_PATH_MAX          255     /* bytes of a path given to conf_each_child() */
+#define CONF_CHILDREN_MAX      1024    /* different keys in one <config>, merged */
+#define CONF_NAME_MAX          63      /* bytes of the name of a program, and of its version */
+
+/* Whom faults are told: with the file, the line (0: none) and the reason, for the call only. */
+struct conf_faults {
+    void (*tell)(void *closure, const char *file, long line, const char *what);
+    void *closure;
+};
+
+/*
+ * The elements called name (a literal) directly under the root element, or there in an <include>:
+ * the block that a part of a program is configured by.  For paths, as CONF_BLOCK("logs") "//log".
+ */
+#define CONF_BLOCK(name) "/*//" name "[count(ancestor::*[not(self::include)]) = 1]"
 
 /*
  * Load the file path (NUL-terminated; NULL: the current one again, a built-in text as it was).
- * Returns 0; or, logged, -EINVAL (not what it should be), -EFBIG, -ENOMEM or as open(2) and
- * read(2).  On failure, also when a reload has another root element, what was current stays.
+ * Returns 0; or, logged, -EINVAL (not what it should be), -EFBIG, -ENOMEM, -EDEADLK (this thread
+ * holds a section for writing) or as open(2) and read(2).  On failure, also when a reload has
+ * another root element, what was current stays.
  */
 int conf_load(const char *path);
 
 /* As conf_load() for the NUL-terminated text, which errors call name.  Both are copied. */
 int conf_load_text(const char *name, const char *text);
+
+/*
+ * Have fn called behind every change that was made by mtev_conf_set_*() and its like, in the thread
+ * that made it; NULL: nobody.
+ */
+void conf_at_change(void (*fn)(void));
 
 /* Forget what is loaded.  Sections that are held live on. */
 void conf_unload(void);
@@ -71,12 +93,19 @@ void conf_value_error(mtev_conf_section_t section, const char *path, const char 
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Call fn for each child element of the elements path (such as "config") of section and of all its
- * ancestors: of several with one name the deepest counts.  name, value and line are for the call
- * only.  fn returning other than 0 ends it.  Returns 0, what fn returned, -ENOSPC (more than
- * CONF_CHILDREN_MAX), -ENAMETOOLONG (path), -EINVAL or -ENOMEM; these are logged, and fn was not
- * called.
+ * Call fn for each key of the elements path (such as "config") of section and of all its ancestors:
+ * their child elements, and those of what is included in them; before them those of the elements
+ * that inherit="id" names.  Of several keys with one name the last, so the deepest, counts.  What
+ * fn gets is for the call only; key is the element itself.  fn returning other than 0 ends it.
+ * Returns 0, what fn returned, -ENOSPC (more than CONF_CHILDREN_MAX), -ENAMETOOLONG (path), -EINVAL
+ * or -ENOMEM; these are logged, and fn was not called.
  */
+int conf_each_key(mtev_conf_section_t section, const char *path,
+                  int (*fn)(void *closure, mtev_conf_section_t key, const char *name,
+                            const char *value),
+                  void *closure);
+
+/* The same with the line of the key in its file, for who needs no more. */
 int conf_each_child(mtev_conf_section_t section, const char *path,
                     int (*fn)(void *closure, const char *name, const char *value, long line),
                     void *closure);

@@ -2,6 +2,9 @@
 #include "conf/section_impl.h"
 
 #include "base/alloc.h"
+#include "conf/document_impl.h"
+#include "conf/env.h"
+#include "conf/fixup_impl.h"
 #include "conf/value.h"
 
 #include <errno.h>
@@ -20,7 +23,7 @@ const mtev_conf_section_t MTEV_CONF_EMPTY = {NULL, NULL};
 bool section_hold(mtev_conf_section_t section, struct section_place *out)
 {
     if (section.opaque1 == &root_mark) {
-        out->doc = conf_share_current();
+        out->doc = document_share();
         if (out->doc == NULL)
             return false;
         out->node = xml_root(out->doc);
@@ -38,12 +41,12 @@ void section_let_go(struct section_place *place)
     xml_release(place->doc);
 }
 
-static __attribute__((format(printf, 3, 0))) void complain_at(const struct xml_doc *doc, long line,
+static __attribute__((format(printf, 3, 0))) void complain_at(const char *file, long line,
                                                               const char *format, va_list args)
 {
     char text[COMPLAINT_SIZE];
     vsnprintf(text, sizeof(text), format, args);
-    mtevL(mtev_error, "%s:%ld: %s\n", xml_name(doc), line, text);
+    mtevL(mtev_error, "%s:%ld: %s\n", file, line, text);
 }
 
 static __attribute__((format(printf, 3, 0))) void complain_of(const struct section_place *place,
@@ -55,7 +58,7 @@ static __attribute__((format(printf, 3, 0))) void complain_of(const struct secti
     bool is_element = xml_is_element(value->node);
     const char *shown = value->text + strspn(value->text, " \t\r\n");
     size_t len = strcspn(shown, "\r\n");
-    mtevL(mtev_error, "%s:%ld: <%s> %s%s\"%.*s\": %s\n", xml_name(place->doc),
+    mtevL(mtev_error, "%s:%ld: <%s> %s%s\"%.*s\": %s\n", xml_file(place->doc, value->node),
           xml_line(value->node), xml_node_name(xml_element(value->node)),
           is_element ? "" : xml_node_name(value->node), is_element ? "" : "=",
           (int)MIN(len, EXCERPT_LEN_MAX), shown, text);
@@ -70,26 +73,27 @@ void section_complain(const struct section_place *place, const struct section_va
     va_end(args);
 }
 
-/* Log a failure that is not the fault of the configuration. */
-static int fail_at(const struct section_place *place, int err)
+int section_fail(const struct section_place *place, int err)
 {
-    mtevL(mtev_error, "%s:%ld: cannot be read: %s\n", xml_name(place->doc), xml_line(place->node),
-          strerrordesc_np(-err));
+    mtevL(mtev_error, "%s:%ld: cannot be read: %s\n", xml_file(place->doc, place->node),
+          xml_line(place->node), strerrordesc_np(-err));
     return err;
 }
 
-/* Read the text of node with what its references stand for; logs. */
-static int read_node(const struct section_place *place, struct xml_node *node, char **out)
+int section_read_node(const struct section_place *place, struct xml_node *node, const char *path,
+                      char **out)
 {
     char reason[VALUE_REASON_SIZE];
     struct section_value raw = {.node = node};
     char *text = NULL;
     int err = xml_text(place->doc, node, &raw.text);
     if (err != 0)
-        return fail_at(place, err);
+        return section_fail(place, err);
     err = value_interpolate(raw.text, &text, reason);
+    if (err == 0)
+        err = fixup_read(place, node, path, &text, reason);
     if (err == -ENOMEM)
-        fail_at(place, err);
+        section_fail(place, err);
     else if (err != 0)
         section_complain(place, &raw, "%s", reason);
     alloc_free(raw.text);
@@ -99,29 +103,49 @@ static int read_node(const struct section_place *place, struct xml_node *node, c
     return 0;
 }
 
-/* xml_find(), logged. */
-static int find(const struct section_place *place, const char *path, struct xml_node ***out,
-                size_t *ret_count)
+/* Keep of the count nodes those that are not off.  Returns how many. */
+static size_t drop_off(struct xml_doc *doc, struct xml_node **nodes, size_t count)
 {
-    int err = xml_find(place->doc, place->node, path, out, ret_count);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!env_is_off(doc, xml_element(nodes[i]), ENV_ATTRIBUTE))
+            nodes[kept++] = nodes[i];
+    return kept;
+}
+
+int section_find(const struct section_place *place, const char *path, struct xml_node ***out,
+                 size_t *ret_count)
+{
+    struct xml_node **nodes = NULL;
+    size_t count = 0;
+    int err = xml_find(place->doc, place->node, path, &nodes, &count);
     if (err == -EINVAL)
-        mtevL(mtev_error, "%s:%ld: \"%s\" is no path\n", xml_name(place->doc),
+        mtevL(mtev_error, "%s:%ld: \"%s\" is no path\n", xml_file(place->doc, place->node),
               xml_line(place->node), path);
     else if (err != 0 && err != -ENOENT)
-        fail_at(place, err);
-    return err;
+        section_fail(place, err);
+    if (err != 0)
+        return err;
+    count = drop_off(place->doc, nodes, count);
+    if (count == 0) {
+        alloc_free(nodes);
+        return -ENOENT;
+    }
+    *out = nodes;
+    *ret_count = count;
+    return 0;
 }
 
 int section_read(const struct section_place *place, const char *path, struct section_value *out)
 {
     struct xml_node **nodes;
     size_t count;
-    int err = find(place, path, &nodes, &count);
+    int err = section_find(place, path, &nodes, &count);
     if (err != 0)
         return err;
     struct section_value value = {.node = nodes[count - 1]};
     alloc_free(nodes);
-    err = read_node(place, value.node, &value.text);
+    err = section_read_node(place, value.node, path, &value.text);
     if (err == 0)
         *out = value;
     return err;
@@ -140,12 +164,12 @@ int section_find_all(mtev_conf_section_t section, const char *path, mtev_conf_se
     size_t count = 0;
     if (!section_hold(section, &place))
         return -ENOENT;
-    int err = find(&place, path, &nodes, &count);
+    int err = section_find(&place, path, &nodes, &count);
     if (err != 0)
         goto fail;
     mtev_conf_section_t *sections = alloc_zeroed(count, sizeof(*sections));
     if (sections == NULL) {
-        err = fail_at(&place, -ENOMEM);
+        err = section_fail(&place, -ENOMEM);
         goto fail_nodes;
     }
     int elements = 0;
@@ -201,7 +225,7 @@ void conf_error(mtev_conf_section_t section, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    complain_at(place.doc, xml_line(place.node), format, args);
+    complain_at(xml_file(place.doc, place.node), xml_line(place.node), format, args);
     va_end(args);
     section_let_go(&place);
 }
@@ -213,7 +237,7 @@ void conf_error_at(mtev_conf_section_t section, long line, const char *format, .
         return;
     va_list args;
     va_start(args, format);
-    complain_at(place.doc, line, format, args);
+    complain_at(xml_file(place.doc, place.node), line, format, args);
     va_end(args);
     section_let_go(&place);
 }
@@ -230,102 +254,8 @@ void conf_value_error(mtev_conf_section_t section, const char *path, const char 
         complain_of(&place, &value, format, args);
         alloc_free(value.text);
     } else {
-        complain_at(place.doc, xml_line(place.node), format, args);
+        complain_at(xml_file(place.doc, place.node), xml_line(place.node), format, args);
     }
     va_end(args);
     section_let_go(&place);
-}
-
-/* Keep of the count nodes the last of each name, in the place of the first.  Returns how many. */
-static size_t merge(struct xml_node **nodes, size_t count)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t at = 0;
-        while (at < kept && strcmp(xml_node_name(nodes[at]), xml_node_name(nodes[i])) != 0)
-            at++;
-        if (at == CONF_CHILDREN_MAX)
-            return CONF_CHILDREN_MAX + 1;
-        nodes[at] = nodes[i];
-        kept = MAX(kept, at + 1);
-    }
-    return kept;
-}
-
-static void free_values(char **values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        alloc_free(values[i]);
-    alloc_free(values);
-}
-
-/* Read the values of the count nodes: *out is an owned array of owned texts. */
-static int read_values(const struct section_place *place, struct xml_node **nodes, size_t count,
-                       char ***out)
-{
-    char **values = alloc_zeroed(count, sizeof(char *));
-    if (values == NULL)
-        return fail_at(place, -ENOMEM);
-    for (size_t i = 0; i < count; i++) {
-        int err = read_node(place, nodes[i], &values[i]);
-        if (err != 0) {
-            free_values(values, count);
-            return err;
-        }
-    }
-    *out = values;
-    return 0;
-}
-
-/* Find the child elements that conf_each_child() is about; -ENOENT: there are none. */
-static int find_children(const struct section_place *place, const char *path,
-                         struct xml_node ***out, size_t *ret_count)
-{
-    char children[CONF_PATH_MAX + 64];
-    if (strlen(path) > CONF_PATH_MAX)
-        return fail_at(place, -ENAMETOOLONG);
-    snprintf(children, sizeof(children), "ancestor-or-self::node()/%s/*", path);
-    struct xml_node **nodes;
-    size_t count;
-    int err = find(place, children, &nodes, &count);
-    if (err != 0)
-        return err;
-    count = merge(nodes, count);
-    if (count > CONF_CHILDREN_MAX) {
-        mtevL(mtev_error, "%s:%ld: <%s> has more than %d keys\n", xml_name(place->doc),
-              xml_line(place->node), path, CONF_CHILDREN_MAX);
-        alloc_free(nodes);
-        return -ENOSPC;
-    }
-    *out = nodes;
-    *ret_count = count;
-    return 0;
-}
-
-int conf_each_child(mtev_conf_section_t section, const char *path,
-                    int (*fn)(void *closure, const char *name, const char *value, long line),
-                    void *closure)
-{
-    struct section_place place;
-    struct xml_node **nodes = NULL;
-    size_t count = 0;
-    char **values = NULL;
-    if (!section_hold(section, &place))
-        return 0;
-    int err = find_children(&place, path, &nodes, &count);
-    if (err != 0) {
-        err = err == -ENOENT ? 0 : err;
-        goto fail;
-    }
-    err = read_values(&place, nodes, count, &values);
-    if (err != 0)
-        goto fail_nodes;
-    for (size_t i = 0; i < count && err == 0; i++)
-        err = fn(closure, xml_node_name(nodes[i]), values[i], xml_line(nodes[i]));
-    free_values(values, count);
-fail_nodes:
-    alloc_free(nodes);
-fail:
-    section_let_go(&place);
-    return err;
 }

@@ -19,12 +19,25 @@ struct section_value {
     char *text;            /* owned: alloc_free() */
 };
 
-/* Return a share of what is current, or NULL.  (conf.c) */
-struct xml_doc *conf_share_current(void);
-
 /* Hold the element that section is.  False for none, and for the root while nothing is loaded. */
 bool section_hold(mtev_conf_section_t section, struct section_place *out);
 void section_let_go(struct section_place *place);
+
+/*
+ * xml_find(), without what is off (env.h) and logged: 0, -ENOENT, -EINVAL or -ENOMEM.
+ */
+int section_find(const struct section_place *place, const char *path, struct xml_node ***out,
+                 size_t *ret_count);
+
+/*
+ * Read the text of node with what its references stand for; the caller owns it.  0 or, logged,
+ * -EINVAL or -ENOMEM.  path is what it was found by.
+ */
+int section_read_node(const struct section_place *place, struct xml_node *node, const char *path,
+                      char **out);
+
+/* Log err, which is not the fault of the configuration, with the place; return it. */
+int section_fail(const struct section_place *place, int err);
 
 /* Read what path finds last.  0, -ENOENT, or, logged, -EINVAL or -ENOMEM. */
 int section_read(const struct section_place *place, const char *path, struct section_value *out);

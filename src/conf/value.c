@@ -3,8 +3,11 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/topology.h"
 
 #include <errno.h>
+#include <mtev_conf.h> /* the hook is public */
+#include <mtev_hooks.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +15,18 @@
 
 #define KEY_LEN_MAX  255
 #define WHOLE_PREFIX "ENV:"
+
+MTEV_HOOK_PROTO(mtev_conf_value_interpolate,
+                (const char *facility, const char *key, const char *fallback, char **value), void *,
+                closure,
+                (void *closure, const char *facility, const char *key, const char *fallback,
+                 char **value));
+MTEV_HOOK_IMPL(mtev_conf_value_interpolate,
+               (const char *facility, const char *key, const char *fallback, char **value), void *,
+               closure,
+               (void *closure, const char *facility, const char *key, const char *fallback,
+                char **value),
+               (closure, facility, key, fallback, value))
 
 struct span {
     const char *start;
@@ -67,19 +82,71 @@ static const char *look_up(struct span key)
     return getenv(name); /* NOLINT(concurrency-mt-unsafe): value.h says when it may be called */
 }
 
-/* Append what ref stands for. */
-static int append_value(struct buf *text, const struct reference *ref, char *reason)
+static int append_variable(struct buf *text, const struct reference *ref)
 {
-    bool is_env = span_is(ref->facility, "ENV");
-    if (!is_env && !span_is(ref->facility, "hwloc")) {
-        snprintf(reason, VALUE_REASON_SIZE, "\"%.*s\" is no facility (ENV, hwloc)",
-                 (int)(ref->facility.len < 32 ? ref->facility.len : 32), ref->facility.start);
-        return -EINVAL;
-    }
-    const char *value = is_env ? look_up(ref->key) : NULL;
+    const char *value = look_up(ref->key);
     if (value != NULL)
         return buf_append(text, value, strlen(value));
     return buf_append(text, ref->fallback.start, ref->fallback.len);
+}
+
+/* Append the count of what the machine has of key, or the default where it does not say. */
+static int append_count(struct buf *text, const struct reference *ref)
+{
+    static const char *const keys[] = {"numanodes", "packages", "cores", "pus"};
+    struct topology_counts counts;
+    int err = topology_count(&counts);
+    if (err == -ENOMEM)
+        return err;
+    if (err == 0) {
+        const unsigned values[] = {counts.nodes, counts.packages, counts.cores, counts.cpus};
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+            if (span_is(ref->key, keys[i]))
+                return buf_appendf(text, "%u", values[i]);
+    }
+    return buf_append(text, ref->fallback.start, ref->fallback.len);
+}
+
+/* Append what a function of the program has for a facility.  -ENOENT: none knows it. */
+static int append_asked(struct buf *text, const struct reference *ref, char *reason)
+{
+    char *value = NULL;
+    if (!mtev_conf_value_interpolate_hook_exists())
+        return -ENOENT;
+    char *facility = alloc_text_n(ref->facility.start, ref->facility.len);
+    char *key = alloc_text_n(ref->key.start, ref->key.len);
+    char *fallback = alloc_text_n(ref->fallback.start, ref->fallback.len);
+    int err = facility == NULL || key == NULL || fallback == NULL ? -ENOMEM : -ENOENT;
+    mtev_hook_return_t answer =
+        err == -ENOMEM ? MTEV_HOOK_CONTINUE
+                       : mtev_conf_value_interpolate_hook_invoke(facility, key, fallback, &value);
+    if (answer == MTEV_HOOK_ABORT) {
+        snprintf(reason, VALUE_REASON_SIZE, "the program refuses it");
+        err = -EINVAL;
+    } else if (answer == MTEV_HOOK_DONE) {
+        err = value == NULL ? buf_append(text, ref->fallback.start, ref->fallback.len)
+                            : buf_append(text, value, strlen(value));
+    }
+    alloc_free(value);
+    alloc_free(fallback);
+    alloc_free(key);
+    alloc_free(facility);
+    return err;
+}
+
+/* Append what ref stands for. */
+static int append_value(struct buf *text, const struct reference *ref, char *reason)
+{
+    if (span_is(ref->facility, "ENV"))
+        return append_variable(text, ref);
+    if (span_is(ref->facility, "hwloc"))
+        return append_count(text, ref);
+    int err = append_asked(text, ref, reason);
+    if (err != -ENOENT)
+        return err;
+    snprintf(reason, VALUE_REASON_SIZE, "\"%.*s\" is no facility (ENV, hwloc)",
+             (int)(ref->facility.len < 32 ? ref->facility.len : 32), ref->facility.start);
+    return -EINVAL;
 }
 
 /* Append raw with every reference in it replaced. */

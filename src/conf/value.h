@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * value.h - what stands in a value for something else: environment variables.
+ * value.h - what stands in a value for something else: environment variables, counts of processors.
  *
- * Layer: conf, for this layer alone.  Any thread (that does not change the environment meanwhile).
+ * Layer: conf.  Any thread (that does not change the environment meanwhile).
  *
  *     ENV:default:{KEY}          as a whole value
  *     {{FACILITY:default:{KEY}}} anywhere in one, any number of times
  *
- * stand for the variable KEY, or for the default where KEY is not set.  FACILITY is ENV; with hwloc
- * it is always the default.  What does not have one of these two forms is text like any other, and
- * what was put in is not looked at again.
+ * stand for the variable KEY, or for the default where KEY is not set.  FACILITY is ENV; or hwloc,
+ * with the keys numanodes, packages, cores and pus, for how many of them this process may run on;
+ * or one that a function of the program knows (mtev_conf_value_interpolate).  What does not have
+ * one of these two forms is text like any other, and what was put in is not looked at again.
  */
 #ifndef EVENTER_CONF_VALUE_H
 #define EVENTER_CONF_VALUE_H

@@ -2,27 +2,20 @@
 #include "conf/xml.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
+#include "conf/xml_impl.h"
 
 #include <errno.h>
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
 #include <libxml/xpathInternals.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #define OPTIONS                                                                                    \
     (XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA |               \
      XML_PARSE_BIG_LINES)
-
-struct xml_doc {
-    _Atomic size_t shares;
-    xmlDoc *tree;
-    char *name;           /* owned */
-    pthread_mutex_t lock; /* libxml2 may write to a tree's dictionary while it compiles a path */
-};
 
 struct parse { /* what the callbacks of a parser need */
     xmlParserCtxt *parser;
@@ -67,8 +60,7 @@ static void on_document_type(void *userdata, const xmlChar *name, const xmlChar 
     xmlStopParser(parser);
 }
 
-/* Return the first element that is nested too deep, or NULL. */
-static const xmlNode *too_deep(const xmlNode *root)
+const xmlNode *xml_too_deep(const xmlNode *root)
 {
     size_t depth = 1;
     const xmlNode *at = root;
@@ -99,8 +91,8 @@ static xmlDoc *parse_tree(const char *name, const char *bytes, size_t len, struc
     const xmlNode *root = tree == NULL ? NULL : xmlDocGetRootElement(tree);
     if (root == NULL)
         fail_at(parse, 1, "there is no element in it");
-    else if (too_deep(root) != NULL)
-        fail_at(parse, xmlGetLineNo(too_deep(root)), "elements are nested too deep");
+    else if (xml_too_deep(root) != NULL)
+        fail_at(parse, xmlGetLineNo(xml_too_deep(root)), "elements are nested too deep");
     if (!parse->failed)
         return tree;
     xmlFreeDoc(tree);
@@ -112,38 +104,65 @@ static void init_library(void)
     xmlInitParser();
 }
 
-int xml_parse(const char *name, const char *bytes, size_t len, struct xml_doc **out,
-              struct xml_error *ret_error)
+struct xml_doc *xml_wrap(xmlDoc *tree, const char *name)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    int err = -ENOMEM;
-    pthread_once(&once, init_library);
-
     struct xml_doc *doc = alloc_zeroed(1, sizeof(*doc));
     if (doc == NULL)
         goto fail;
     doc->name = alloc_text(name);
     if (doc->name == NULL)
         goto fail_doc;
-    struct parse parse = {.parser = xmlNewParserCtxt(), .error = ret_error};
-    if (parse.parser == NULL)
-        goto fail_name;
-    doc->tree = parse_tree(name, bytes, len, &parse);
-    xmlFreeParserCtxt(parse.parser);
-    if (doc->tree == NULL) {
-        err = -EINVAL;
-        goto fail_name;
-    }
     pthread_mutex_init(&doc->lock, NULL);
+    doc->tree = tree;
     doc->shares = 1;
-    *out = doc;
-    return 0;
+    return doc;
 
-fail_name:
-    alloc_free(doc->name);
 fail_doc:
     alloc_free(doc);
 fail:
+    xmlFreeDoc(tree);
+    return NULL;
+}
+
+int xml_parse(const char *name, const char *bytes, size_t len, struct xml_doc **out,
+              struct xml_error *ret_error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_library);
+
+    struct parse parse = {.parser = xmlNewParserCtxt(), .error = ret_error};
+    if (parse.parser == NULL)
+        return -ENOMEM;
+    xmlDoc *tree = parse_tree(name, bytes, len, &parse);
+    xmlFreeParserCtxt(parse.parser);
+    if (tree == NULL)
+        return -EINVAL;
+    struct xml_doc *doc = xml_wrap(tree, name);
+    if (doc == NULL)
+        return -ENOMEM;
+    doc->origin.bytes = len;
+    *out = doc;
+    return 0;
+}
+
+int xml_parse_snippet(const char *name, const char *bytes, size_t len, struct xml_doc **out,
+                      struct xml_error *ret_error)
+{
+    static const char before[] = "<snippet>", behind[] = "</snippet>";
+    struct buf text;
+    buf_init(&text, len + sizeof(before) + sizeof(behind));
+    int err = buf_append(&text, before, strlen(before));
+    if (err == 0)
+        err = buf_append(&text, bytes, len);
+    if (err == 0)
+        err = buf_append(&text, behind, strlen(behind));
+    if (err == 0)
+        err = xml_parse(name, text.bytes, text.len, out, ret_error);
+    buf_free(&text);
+    if (err == 0) {
+        (*out)->origin.bytes = len;
+        (*out)->origin.is_snippet = true;
+    }
     return err;
 }
 
@@ -158,25 +177,26 @@ void xml_release(struct xml_doc *doc)
     /* acq_rel: whoever frees it sees that all others are done with it */
     if (doc == NULL || atomic_fetch_sub_explicit(&doc->shares, 1, memory_order_acq_rel) > 1)
         return;
+    while (doc->removed != NULL) {
+        xmlNode *node = doc->removed;
+        doc->removed = node->next;
+        node->next = NULL;
+        if (node->type == XML_ATTRIBUTE_NODE)
+            xmlFreeProp((xmlAttr *)(void *)node);
+        else
+            xmlFreeNode(node);
+    }
+    while (doc->parts != NULL) {
+        struct xml_part *part = doc->parts;
+        doc->parts = part->next;
+        xml_release(part->file);
+        alloc_free(part);
+    }
     xmlFreeDoc(doc->tree);
     pthread_mutex_destroy(&doc->lock);
+    alloc_free(doc->origin.path);
     alloc_free(doc->name);
     alloc_free(doc);
-}
-
-static xmlNode *inner(struct xml_node *node)
-{
-    return (xmlNode *)(void *)node;
-}
-
-static const xmlNode *inner_const(const struct xml_node *node)
-{
-    return (const xmlNode *)(const void *)node;
-}
-
-static struct xml_node *outer(xmlNode *node)
-{
-    return (struct xml_node *)(void *)node;
 }
 
 const char *xml_name(const struct xml_doc *doc)
@@ -187,6 +207,11 @@ const char *xml_name(const struct xml_doc *doc)
 struct xml_node *xml_root(const struct xml_doc *doc)
 {
     return outer(xmlDocGetRootElement(doc->tree));
+}
+
+struct xml_origin *xml_origin(struct xml_doc *doc)
+{
+    return &doc->origin;
 }
 
 /* Copy the elements and attributes of set, which is in the order of the document. */
@@ -271,4 +296,60 @@ long xml_line(const struct xml_node *node)
 const char *xml_node_name(const struct xml_node *node)
 {
     return (const char *)inner_const(node)->name;
+}
+
+const char *xml_prefix(const struct xml_node *node)
+{
+    const xmlNs *ns = inner_const(node)->ns;
+    return ns == NULL ? NULL : (const char *)ns->prefix;
+}
+
+struct xml_node *xml_parent(struct xml_node *node)
+{
+    xmlNode *parent = inner(node)->parent;
+    return parent == NULL || parent->type != XML_ELEMENT_NODE ? NULL : outer(parent);
+}
+
+/* Return node or the first element behind it. */
+static struct xml_node *element_from(xmlNode *node)
+{
+    while (node != NULL && node->type != XML_ELEMENT_NODE)
+        node = node->next;
+    return node == NULL ? NULL : outer(node);
+}
+
+struct xml_node *xml_first_child(struct xml_node *node)
+{
+    return element_from(inner(node)->children);
+}
+
+struct xml_node *xml_next_sibling(struct xml_node *node)
+{
+    return element_from(inner(node)->next);
+}
+
+struct xml_node *xml_next(struct xml_node *node)
+{
+    struct xml_node *next = xml_first_child(node);
+    while (next == NULL && node != NULL) {
+        next = xml_next_sibling(node);
+        node = xml_parent(node);
+    }
+    return next;
+}
+
+struct xml_node *xml_attribute(struct xml_node *node, const char *name)
+{
+    xmlAttr *found = xmlHasNsProp(inner(node), (const xmlChar *)name, NULL);
+    return (struct xml_node *)(void *)found;
+}
+
+struct xml_node *xml_first_attribute(struct xml_node *node)
+{
+    return (struct xml_node *)(void *)inner(node)->properties;
+}
+
+struct xml_node *xml_next_attribute(struct xml_node *node)
+{
+    return outer(inner(node)->next);
 }

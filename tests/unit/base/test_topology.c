@@ -90,6 +90,37 @@ static void without_a_folder_it_is_not_supported(void **state)
     assert_int_equal(topology_read(folder, &topology), -ENOTSUP);
 }
 
+static void put_node(unsigned cpu, unsigned node)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "%s/cpu%u/node%u", folder, cpu, node);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void what_is_allowed_is_counted(void **state)
+{
+    struct topology_counts counts = {0};
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    CPU_SET(0, &allowed);
+    assert_int_equal(topology_count_allowed(folder, &allowed, &counts), -ENOTSUP);
+    for (unsigned cpu = 0; cpu < 8; cpu++) /* two packages of two cores of two threads */
+        put_cpu(cpu, cpu / 2 % 2, cpu / 4);
+    assert_int_equal(topology_count_allowed(folder, &allowed, &counts), 0);
+    assert_int_equal(counts.nodes, 1); /* one, where there are none */
+    for (unsigned cpu = 0; cpu < 8; cpu++)
+        put_node(cpu, cpu / 4);
+    for (unsigned cpu = 1; cpu < 7; cpu++)
+        CPU_SET(cpu, &allowed);
+    assert_int_equal(topology_count_allowed(folder, &allowed, &counts), 0);
+    assert_int_equal(counts.cpus, 7);
+    assert_int_equal(counts.cores, 4);
+    assert_int_equal(counts.packages, 2);
+    assert_int_equal(counts.nodes, 2);
+    CPU_ZERO(&allowed);
+    assert_int_equal(topology_count_allowed(folder, &allowed, &counts), -ENOTSUP);
+}
+
 static void *bind_here(void *closure)
 {
     static cpu_set_t cpus[4];
@@ -117,6 +148,7 @@ static void a_thread_keeps_to_one_processor(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(cores_come_before_their_second_threads, begin, end),
     cmocka_unit_test_setup_teardown(without_a_folder_it_is_not_supported, begin, end),
+    cmocka_unit_test_setup_teardown(what_is_allowed_is_counted, begin, end),
     cmocka_unit_test(a_thread_keeps_to_one_processor),
 };
 

@@ -6,9 +6,12 @@
 #include "harness.h"
 
 #include "base/alloc.h"
+#include "base/topology.h"
 #include "conf/value.h"
 
 #include <errno.h>
+#include <mtev_conf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +65,58 @@ static void what_was_put_in_is_not_looked_at_again(void **state)
     assert_becomes("ENV:1:{VALUE_TEST}", "{{ENV:x:{HOME}}}");
 }
 
-static void the_topology_is_the_default(void **state)
+static void processors_are_counted(void **state)
 {
-    assert_becomes("{{hwloc:4:{pus}}}", "4");
+    static const char *const keys[] = {"numanodes", "packages", "cores", "pus"};
+    struct topology_counts counts = {0};
+    bool is_known = topology_count(&counts) == 0;
+    const unsigned wanted[] = {counts.nodes, counts.packages, counts.cores, counts.cpus};
+    for (int i = 0; i < 4; i++) {
+        char raw[64], number[16];
+        snprintf(raw, sizeof(raw), "{{hwloc:7:{%s}}}", keys[i]);
+        snprintf(number, sizeof(number), "%u", is_known ? wanted[i] : 7);
+        assert_becomes(raw, number);
+    }
+    assert_becomes("{{hwloc:4:{caches}}}", "4");
+}
+
+/* What the program knows is asked for under facilities that the library does not know. */
+static mtev_hook_return_t answer(void *closure, const char *facility, const char *key,
+                                 const char *fallback, char **value)
+{
+    if (strcmp(facility, "sum") == 0) {
+        assert_string_equal(fallback, "none");
+        *value = alloc_text(key);
+        return *value == NULL ? MTEV_HOOK_ABORT : MTEV_HOOK_DONE;
+    }
+    if (strcmp(facility, "empty") == 0)
+        return MTEV_HOOK_DONE;
+    return strcmp(facility, "never") == 0 ? MTEV_HOOK_ABORT : MTEV_HOOK_CONTINUE;
+}
+
+static void interpolate_answer(void *closure)
+{
+    char reason[VALUE_REASON_SIZE];
+    char *text = NULL;
+    int err = value_interpolate("a{{sum:none:{one}}}c", &text, reason);
+    if (err == 0)
+        assert_string_equal(text, "aonec");
+    else
+        assert_true(err == -ENOMEM || err == -EINVAL);
+    alloc_free(text);
+}
+
+static void the_program_may_know_more_facilities(void **state)
+{
+    char reason[VALUE_REASON_SIZE];
+    char *text = NULL;
+    assert_int_equal(mtev_conf_value_interpolate_hook_register("test", answer, NULL), 0);
+    assert_becomes("x{{sum:none:{one}}}{{empty:b:{two}}}y", "xoneby");
+    assert_int_equal(value_interpolate("{{never:1:{K}}}", &text, reason), -EINVAL);
+    assert_string_equal(reason, "the program refuses it");
+    assert_int_equal(value_interpolate("{{other:1:{K}}}", &text, reason), -EINVAL);
+    assert_string_equal(reason, "\"other\" is no facility (ENV, hwloc)");
+    harness_fail_each_allocation(interpolate_answer, NULL);
 }
 
 static void an_unknown_facility_is_named(void **state)
@@ -128,10 +180,11 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_variable_that_is_not_set_gives_the_default),
     cmocka_unit_test(a_variable_that_is_set_replaces_the_reference),
     cmocka_unit_test(what_was_put_in_is_not_looked_at_again),
-    cmocka_unit_test(the_topology_is_the_default),
+    cmocka_unit_test(processors_are_counted),
     cmocka_unit_test(an_unknown_facility_is_named),
     cmocka_unit_test(a_value_has_a_limit),
     cmocka_unit_test(a_name_too_long_to_be_a_variable_gives_the_default),
     cmocka_unit_test(no_memory_is_an_error),
+    cmocka_unit_test(the_program_may_know_more_facilities),
 };
 HARNESS_MAIN(tests)
