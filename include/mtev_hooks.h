@@ -16,6 +16,10 @@
 #define MTEV_HOOKS_H
 
 #include <mtev_defines.h>
+#include <mtev_log.h>
+
+#include <assert.h>
+#include <dlfcn.h>
 
 MTEV_BEGIN_DECLS
 
@@ -66,6 +70,33 @@ mtev_hook_add_(struct mtev_hook_ **list, const char *name, void (*func)(void), v
     {                                                                                              \
         return mtev_hook_add_(&hook##_hook_list_, name, (void (*)(void))func, (void *)closure);    \
     }
+
+/*
+ * What a module offers, which may not be loaded (mtev_dso.h), is looked for when it is needed.
+ * MTEV_RUNTIME_RESOLVE(api, symbol, type, (int fd), (fd)) makes an inline function "type api(int
+ * fd)" that calls the function symbol, wherever that is; where it is nowhere, the process ends with
+ * a line, as by mtevFatal().  MTEV_RUNTIME_AVAIL(api, symbol) makes api_available(): mtev_true if
+ * it is somewhere.  Cost: a search of all symbols until it is found, and then one load.
+ */
+#define MTEV_RUNTIME_RESOLVE(api, symbol, type, parameters, arguments)                             \
+    static inline type api parameters                                                              \
+    {                                                                                              \
+        static void *found_;                                                                       \
+        type(*func_) parameters;                                                                   \
+        if (mtev_hook_find_(#symbol, &found_) == mtev_false)                                       \
+            mtevFatal(mtev_error, "%s: no module that is loaded has it\n", #symbol);               \
+        memcpy(&func_, &found_, sizeof(func_));                                                    \
+        return func_ arguments;                                                                    \
+    }
+#define MTEV_RUNTIME_AVAIL(api, symbol)                                                            \
+    static inline mtev_boolean api##_available(void)                                               \
+    {                                                                                              \
+        static void *found_;                                                                       \
+        return mtev_hook_find_(#symbol, &found_);                                                  \
+    }
+
+/* For these: find symbol, unless *found is not NULL; mtev_false: it is nowhere.  Any thread. */
+API_EXPORT(mtev_boolean) mtev_hook_find_(const char *symbol, void **found);
 
 MTEV_END_DECLS
 

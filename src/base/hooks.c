@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <mtev_hooks.h>
 
@@ -21,4 +22,13 @@ mtev_hook_return_t mtev_hook_add_(struct mtev_hook_ **list, const char *name, vo
                                         __ATOMIC_RELAXED))
         ;
     return MTEV_HOOK_CONTINUE;
+}
+
+mtev_boolean mtev_hook_find_(const char *symbol, void **found)
+{
+    if (__atomic_load_n(found, __ATOMIC_RELAXED) != NULL)
+        return mtev_true;
+    void *address = dlsym(RTLD_DEFAULT, symbol);
+    __atomic_store_n(found, address, __ATOMIC_RELAXED); /* all who search find the same */
+    return address == NULL ? mtev_false : mtev_true;
 }
