@@ -6,7 +6,8 @@
  * A stream is on or off and may have outlets: other streams, of which some are material (a file, or
  * standard error).  A line goes to every material stream that can be reached over streams that are
  * on.  Everything here may be called from any thread, before any initialisation, and keeps errno.
- * A log call never yields.  Streams live as long as the process.
+ * A log call never yields, and does not wait for a disk or a reader: lines wait instead, for a
+ * writer of the file, up to a bound.  Streams live as long as the process.
  *
  * At the start error writes to stderr, notice to error, and debug, which is off, to stderr.
  */
@@ -36,6 +37,7 @@ API_EXPORT(mtev_log_stream_t) mtev_stderr;
 API_EXPORT(mtev_log_stream_t) mtev_error;
 API_EXPORT(mtev_log_stream_t) mtev_notice;
 API_EXPORT(mtev_log_stream_t) mtev_debug;
+API_EXPORT(mtev_log_stream_t) mtev_error_stacktrace; /* for stacks; its outlet is error */
 
 /* Not 0 if a line said on ls (NULL: none) would reach an outlet.  Cost: one load. */
 static inline int mtev_log_stream_is_on(mtev_log_stream_t ls)
@@ -59,6 +61,113 @@ static inline int mtev_log_stream_is_on(mtev_log_stream_t ls)
         if (N_L_S_ON(mtev_log_to_))                                                                \
             mtev_log(mtev_log_to_, when, __FILE__, __LINE__, __VA_ARGS__);                         \
     } while (0)
+
+/*
+ * As mtevL() with key-values, mtevEL(ls, MLKV(MLKV_STR("user", name), MLKV_NUM("ms", 7),
+ * MLKV_END), format, ...): JSON has them beside the message, a plain line behind it as key=value.
+ * What they point to is borrowed for the call.
+ */
+#define mtevEL(ls, kvs, ...) mtevELT(ls, NULL, kvs, __VA_ARGS__)
+
+/* As mtevEL() with the time to print. */
+#define mtevELT(ls, when, kvs, ...)                                                                \
+    do {                                                                                           \
+        mtev_log_stream_t mtev_log_to_ = (ls);                                                     \
+        if (N_L_S_ON(mtev_log_to_))                                                                \
+            mtev_ex_log(mtev_log_to_, when, __FILE__, __LINE__, kvs, __VA_ARGS__);                 \
+    } while (0)
+
+typedef enum {
+    MTEV_LOG_KV_TYPE_NONE = 0, /* the end */
+    MTEV_LOG_KV_TYPE_STRING,
+    MTEV_LOG_KV_TYPE_INT64,
+    MTEV_LOG_KV_TYPE_UINT64,
+    MTEV_LOG_KV_TYPE_DOUBLE,
+    MTEV_LOG_KV_TYPE_BOOLEAN
+} mtev_log_kv_type_t;
+
+typedef struct mtev_log_kv { /* made by the macros below */
+    const char *key;         /* NULL: the end */
+    mtev_log_kv_type_t value_type;
+    size_t len; /* of a string; SIZE_MAX: up to its NUL */
+    union {
+        const char *v_string;
+        int64_t v_int64; /* also a boolean */
+        uint64_t v_uint64;
+        double v_double;
+    } value;
+} mtev_log_kv_t;
+
+/* clang-format off */
+#define MLKV_END             mtev_log_kv_string_(NULL, NULL, 0)
+#define MLKV_STR(key, text)  mtev_log_kv_string_((key), (text), SIZE_MAX)
+#define MLKV_STRN(key, bytes, len) mtev_log_kv_string_((key), (bytes), (len))
+#define MLKV_INT32(key, n)   mtev_log_kv_int64_((key), (n))
+#define MLKV_INT64(key, n)   mtev_log_kv_int64_((key), (n))
+#define MLKV_UINT32(key, n)  mtev_log_kv_uint64_((key), (n))
+#define MLKV_UINT64(key, n)  mtev_log_kv_uint64_((key), (n))
+#define MLKV_DOUBLE(key, n)  mtev_log_kv_double_((key), (n))
+#define MLKV_BOOL(key, b)    mtev_log_kv_boolean_((key), (b))
+/* clang-format on */
+
+/* For the macros above: a key-value. */
+static inline mtev_log_kv_t mtev_log_kv_string_(const char *key, const char *text, size_t len)
+{
+    mtev_log_kv_t kv;
+    kv.key = key;
+    kv.value_type = key == NULL ? MTEV_LOG_KV_TYPE_NONE : MTEV_LOG_KV_TYPE_STRING;
+    kv.len = len;
+    kv.value.v_string = text;
+    return kv;
+}
+
+static inline mtev_log_kv_t mtev_log_kv_int64_(const char *key, int64_t number)
+{
+    mtev_log_kv_t kv = mtev_log_kv_string_(key, NULL, 0);
+    kv.value_type = MTEV_LOG_KV_TYPE_INT64;
+    kv.value.v_int64 = number;
+    return kv;
+}
+
+static inline mtev_log_kv_t mtev_log_kv_uint64_(const char *key, uint64_t number)
+{
+    mtev_log_kv_t kv = mtev_log_kv_string_(key, NULL, 0);
+    kv.value_type = MTEV_LOG_KV_TYPE_UINT64;
+    kv.value.v_uint64 = number;
+    return kv;
+}
+
+static inline mtev_log_kv_t mtev_log_kv_double_(const char *key, double number)
+{
+    mtev_log_kv_t kv = mtev_log_kv_string_(key, NULL, 0);
+    kv.value_type = MTEV_LOG_KV_TYPE_DOUBLE;
+    kv.value.v_double = number;
+    return kv;
+}
+
+static inline mtev_log_kv_t mtev_log_kv_boolean_(const char *key, int is_true)
+{
+    mtev_log_kv_t kv = mtev_log_kv_int64_(key, is_true != 0);
+    kv.value_type = MTEV_LOG_KV_TYPE_BOOLEAN;
+    return kv;
+}
+
+/* MLKV(...) is a const mtev_log_kv_t * that lasts as long as the statement; MLKV_END comes last. */
+#ifndef __cplusplus
+#define MLKV(...) ((const mtev_log_kv_t[]){__VA_ARGS__})
+
+/* A number of any type. */
+#define MLKV_NUM(key, n)                                                                           \
+    _Generic((n), float                                                                            \
+             : mtev_log_kv_double_, double                                                         \
+             : mtev_log_kv_double_, unsigned char                                                  \
+             : mtev_log_kv_uint64_, unsigned short                                                 \
+             : mtev_log_kv_uint64_, unsigned                                                       \
+             : mtev_log_kv_uint64_, unsigned long                                                  \
+             : mtev_log_kv_uint64_, unsigned long long                                             \
+             : mtev_log_kv_uint64_, default                                                        \
+             : mtev_log_kv_int64_)((key), (n))
+#endif
 
 /* Say "[FATAL][file:line] ..." on ls, or on stderr should ls be off, and abort(3). */
 #define mtevFatal(ls, ...) mtev_log_fatal(ls, __FILE__, __LINE__, __VA_ARGS__)
@@ -97,6 +206,30 @@ API_EXPORT(void)
 mtev_log_terminate(mtev_log_stream_t ls, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5), noreturn));
 
+API_EXPORT(int)
+mtev_ex_log(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+            const mtev_log_kv_t *kvs, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+API_EXPORT(int)
+mtev_ex_vlog(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+             const mtev_log_kv_t *kvs, const char *format, va_list args)
+    __attribute__((format(printf, 6, 0)));
+
+/*
+ * Around a signal handler that says something: what its thread says then takes no lock that the
+ * interrupted code may hold (a line that would have to wait goes to standard error), no memory, and
+ * no local time.  May be nested.
+ */
+API_EXPORT(void) mtev_log_enter_sighandler(void);
+API_EXPORT(void) mtev_log_leave_sighandler(void);
+
+/*
+ * Have every line written by who says it, after all that waits; and let writers do it again, which
+ * is so at the start.
+ */
+API_EXPORT(void) mtev_log_go_synch(void);
+API_EXPORT(void) mtev_log_go_asynch(void);
+
 /* Begin logging; debug_on not 0 switches the stream debug on.  May be called again. */
 API_EXPORT(void) mtev_log_init(int debug_on);
 
@@ -118,8 +251,9 @@ API_EXPORT(mtev_boolean) mtev_log_stream_exists(const char *name);
 
 /*
  * Make the stream name, or make the one that exists anew: on, without outlets, and material if type
- * is not NULL: "file" (or "file_synch") appends to the file path.  closure and options are not used
- * by these types.
+ * is not NULL: "file" appends to the file path by a writer of its own, "file_synch" before the call
+ * returns.  One that has that type and path already goes on, as after mtev_log_stream_reopen().
+ * closure and options are not used by these types.
  * Returns the stream; or NULL with errno EINVAL (type or path), ENAMETOOLONG, ENOSPC (1024 streams,
  * 64 of them material), ENOMEM or as open(2).  Then an existing stream is as it was.
  */
@@ -154,6 +288,9 @@ API_EXPORT(int) mtev_log_stream_reopen(mtev_log_stream_t ls);
 /* mtev_log_stream_reopen() for every stream. */
 API_EXPORT(int) mtev_log_reopen_all(void);
 
+/* mtev_log_reopen_all() for the streams of a type.  EINVAL: there is none such. */
+API_EXPORT(int) mtev_log_reopen_type(const char *type);
+
 /* End what makes ls itself material; it keeps its outlets. */
 API_EXPORT(void) mtev_log_stream_close(mtev_log_stream_t ls);
 
@@ -164,5 +301,44 @@ API_EXPORT(unsigned) mtev_log_stream_get_flags(mtev_log_stream_t ls);
 API_EXPORT(unsigned) mtev_log_stream_set_flags(mtev_log_stream_t ls, unsigned flags);
 
 MTEV_END_DECLS
+
+#ifdef __cplusplus
+/* The same in C++: an array of them that is as long as it has to be. */
+template <size_t count> struct mtev_log_kvs_ {
+    mtev_log_kv_t kvs[count];
+    operator const mtev_log_kv_t *() const
+    {
+        return kvs;
+    }
+};
+template <typename... T> static inline mtev_log_kvs_<sizeof...(T)> mtev_log_kvs_of_(T... kv)
+{
+    return mtev_log_kvs_<sizeof...(T)>{{kv...}};
+}
+#define MLKV(...) mtev_log_kvs_of_(__VA_ARGS__)
+
+template <bool is_float, bool is_unsigned> struct mtev_log_kv_num_ {
+    static mtev_log_kv_t of(const char *key, int64_t number)
+    {
+        return mtev_log_kv_int64_(key, number);
+    }
+};
+template <> struct mtev_log_kv_num_<false, true> {
+    static mtev_log_kv_t of(const char *key, uint64_t number)
+    {
+        return mtev_log_kv_uint64_(key, number);
+    }
+};
+template <> struct mtev_log_kv_num_<true, false> {
+    static mtev_log_kv_t of(const char *key, double number)
+    {
+        return mtev_log_kv_double_(key, number);
+    }
+};
+#define MLKV_NUM(key, n)                                                                           \
+    (mtev_log_kv_num_<(static_cast<__typeof__(n)>(1) / 2 != 0),                                    \
+                      (static_cast<__typeof__(n)>(0) < static_cast<__typeof__(n)>(-1))>::of((key), \
+                                                                                            (n)))
+#endif
 
 #endif

@@ -1,94 +1,102 @@
 /* SPDX-License-Identifier: MIT */
 #include "log/stream_impl.h"
 
+#include "base/alloc.h"
+#include "base/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <time.h>
+#include <unistd.h>
 
-#define CUT_MARK         "...[cut]\n"
-#define THREAD_NAME_SIZE 16 /* PR_GET_NAME writes that many, prctl(2) */
+#define CUT_MARK "...[cut]\n"
 
 /*
- * A message is put together here: on a stack that is copied when a coroutine yields it would weigh
- * too much, and from the heap it would cost an allocation a line.  One buffer a thread is enough,
- * as nothing between its first use and its last can yield.  The TLS model is the general one,
- * because a buffer of this size would keep the library from being loaded with dlopen(3).
+ * A line is put together here: on a stack that is copied when a coroutine yields it would weigh too
+ * much, and from the heap it would cost an allocation a line.  One place a thread is enough, as
+ * nothing between its first use and its last can yield; only what is said while a line is on its
+ * way to its outlets, by functions of the program's own, takes from the heap.  The TLS model is the
+ * general one, because a place of this size would keep the library from being loaded with
+ * dlopen(3).
  */
-static _Thread_local __attribute__((tls_model("global-dynamic"))) char message[LOG_MESSAGE_MAX + 1];
-
-struct line {
-    const char *facility;
-    const struct timeval *when; /* NULL: now */
-    const char *file;
-    int number;
-    size_t len; /* of message */
+struct place {
+    char message[LOG_MESSAGE_MAX + 1];
+    char line[LINE_MAX_BYTES];
 };
 
-struct prefix {
-    char text[LOG_PREFIX_MAX + 1];
-    size_t len;
-};
+static _Thread_local __attribute__((tls_model("global-dynamic"))) struct {
+    struct place place;
+    unsigned depth;       /* lines that are under way */
+    unsigned in_handlers; /* mtev_log_enter_sighandler() */
+} own;
 
-static __attribute__((format(printf, 2, 3))) void put(struct prefix *p, const char *format, ...)
+static struct place handlers_place; /* of the one handler that has it */
+static atomic_flag handlers_place_is_taken = ATOMIC_FLAG_INIT;
+
+/* Return a place for a line, or NULL: it cannot be said. */
+static struct place *take_place(void)
 {
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(p->text + p->len, sizeof(p->text) - p->len, format, args);
-    va_end(args);
-    if (len > 0)
-        p->len = MIN(p->len + (size_t)len, LOG_PREFIX_MAX);
+    if (own.in_handlers > 0)
+        return atomic_flag_test_and_set(&handlers_place_is_taken) ? NULL : &handlers_place;
+    if (own.depth == LOG_NESTING_MAX)
+        return NULL;
+    struct place *place = own.depth == 0 ? &own.place : alloc_bytes(sizeof(*place));
+    own.depth += place != NULL;
+    return place;
 }
 
-static void put_time(struct prefix *p, const struct timeval *when)
+static void give_place(struct place *place)
 {
-    struct timeval now;
-    struct tm day;
-    if (when == NULL) {
-        gettimeofday(&now, NULL);
-        when = &now;
-    }
-    if (localtime_r(&when->tv_sec, &day) == NULL)
+    if (place == &handlers_place) {
+        atomic_flag_clear(&handlers_place_is_taken);
         return;
-    p->len += strftime(p->text + p->len, sizeof(p->text) - p->len, "[%Y-%m-%d %H:%M:%S", &day);
-    put(p, ".%06ld] ", (long)when->tv_usec);
+    }
+    own.depth--;
+    if (place != &own.place)
+        alloc_free(place);
 }
 
-static void put_origin(struct prefix *p, const struct line *line)
+void mtev_log_enter_sighandler(void)
 {
-    char thread[THREAD_NAME_SIZE] = "";
-    prctl(PR_GET_NAME, thread);
-    const char *slash = strrchr(line->file, '/');
-    put(p, "[%.15s,%.100s:%d] ", thread, slash != NULL ? slash + 1 : line->file, line->number);
+    own.in_handlers++;
 }
 
-/* The prefix of line for the outlet of that bit. */
-static void make_prefix(const struct line *line, const struct log_reach *reach, uint64_t bit,
-                        struct prefix *out)
+void mtev_log_leave_sighandler(void)
 {
-    out->len = 0;
-    if (reach->timestamps & bit)
-        put_time(out, line->when);
-    if (reach->facility & bit)
-        put(out, "[%.64s] ", line->facility);
-    if (reach->debug & bit)
-        put_origin(out, line);
+    own.in_handlers -= own.in_handlers > 0;
 }
 
-static int send_line(const struct log_stream *s, const struct line *line)
+static unsigned look_of(const struct log_reach *reach, uint64_t bit)
+{
+    return (reach->timestamps & bit ? LINE_LOOK_TIME : 0u) |
+           (reach->facility & bit ? LINE_LOOK_FACILITY : 0u) |
+           (reach->debug & bit ? LINE_LOOK_ORIGIN : 0u);
+}
+
+/* Let the outlets of reach have line. */
+static int send_to(const struct log_reach *reach, const struct log_line *line, char *scratch)
 {
     int err = 0;
-    struct prefix prefix;
-    stream_lock();
-    for (uint64_t left = s->reach.all; left != 0; left &= left - 1) {
-        unsigned k = (unsigned)__builtin_ctzll(left);
-        make_prefix(line, &s->reach, left & -left, &prefix);
-        const struct iovec pieces[] = {{prefix.text, prefix.len}, {message, line->len}};
-        int failed = outlet_write(stream_outlet(k), pieces, 2);
+    for (uint64_t left = reach->all; left != 0; left &= left - 1) {
+        struct outlet *o = stream_outlet((unsigned)__builtin_ctzll(left));
+        unsigned look = look_of(reach, left & -left);
+        int failed = own.in_handlers > 0
+                         ? outlet_say_in_handler(o, line, look & ~(unsigned)LINE_LOOK_TIME, scratch)
+                         : outlet_say(o, line, look, scratch);
         err = failed != 0 ? failed : err;
     }
+    return err;
+}
+
+static int send_line(const struct log_line *line, char *scratch)
+{
+    const struct log_stream *s = line->stream;
+    if (own.in_handlers == 0)
+        stream_lock();
+    else if (!stream_try_lock()) /* perhaps who holds it was interrupted */
+        return write(STDERR_FILENO, line->text, line->len) == -1 ? -errno : 0;
+    int err = send_to(&s->reach, line, scratch);
     stream_unlock();
     return err;
 }
@@ -97,35 +105,60 @@ static int send_line(const struct log_stream *s, const struct line *line)
  * Put "[kind][file:line] " (kind NULL: nothing) and the formatted text into message.
  * Returns the length, which is at most LOG_MESSAGE_MAX.
  */
-static __attribute__((format(printf, 3, 0))) size_t
-make_message(const char *kind, const struct line *line, const char *format, va_list args)
+static __attribute__((format(printf, 4, 0))) size_t
+make_message(char message[static LOG_MESSAGE_MAX + 1], const char *kind,
+             const struct log_line *line, const char *format, va_list args)
 {
+    const size_t size = LOG_MESSAGE_MAX + 1;
     int head = 0;
     if (kind != NULL)
-        head =
-            snprintf(message, sizeof(message), "[%s][%.255s:%d] ", kind, line->file, line->number);
-    int len = vsnprintf(message + head, sizeof(message) - (size_t)head, format, args);
+        head = snprintf(message, size, "[%s][%.255s:%d] ", kind, line->file, line->number);
+    int len = vsnprintf(message + head, size - (size_t)head, format, args);
     if (len < 0) /* an encoding error: say at least where */
-        len = snprintf(message + head, sizeof(message) - (size_t)head,
-                       "unprintable message from %.255s:%d\n", line->file, line->number);
+        len = snprintf(message + head, size - (size_t)head, "unprintable message from %.255s:%d\n",
+                       line->file, line->number);
     if (len <= LOG_MESSAGE_MAX - head)
         return (size_t)head + (size_t)len;
     memcpy(message + LOG_MESSAGE_MAX - strlen(CUT_MARK), CUT_MARK, strlen(CUT_MARK) + 1);
     return LOG_MESSAGE_MAX;
 }
 
-int mtev_vlog(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
-              const char *format, va_list args)
+static struct log_line begin_line(mtev_log_stream_t ls, const struct timeval *when,
+                                  const char *file, int number)
+{
+    const struct log_stream *s = ls;
+    return (struct log_line){.stream = ls,
+                             .facility = s == NULL ? "" : s->name,
+                             .when = when != NULL ? *when : clock_timeval(clock_wall_ns()),
+                             .file = file,
+                             .number = number};
+}
+
+int mtev_ex_vlog(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+                 const mtev_log_kv_t *kvs, const char *format, va_list args)
 {
     if (!N_L_S_ON(ls))
         return 0;
     const int saved_errno = errno; /* also what %m prints */
-    const struct log_stream *s = ls;
-    struct line made = {s->name, when, file, line, 0};
-    made.len = make_message(NULL, &made, format, args);
-    int err = send_line(s, &made);
+    struct place *place = take_place();
+    int err = -ENOMEM;
+    if (place != NULL) {
+        struct log_line made = begin_line(ls, when, file, line);
+        errno = saved_errno;
+        made.kvs = kvs;
+        made.text = place->message;
+        made.len = make_message(place->message, NULL, &made, format, args);
+        err = send_line(&made, place->line);
+        give_place(place);
+    }
     errno = saved_errno;
     return err == 0 ? 0 : -1;
+}
+
+int mtev_vlog(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+              const char *format, va_list args)
+{
+    return mtev_ex_vlog(ls, when, file, line, NULL, format, args);
 }
 
 int mtev_log(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
@@ -133,44 +166,57 @@ int mtev_log(mtev_log_stream_t ls, const struct timeval *when, const char *file,
 {
     va_list args;
     va_start(args, format);
-    int result = mtev_vlog(ls, when, file, line, format, args);
+    int result = mtev_ex_vlog(ls, when, file, line, NULL, format, args);
+    va_end(args);
+    return result;
+}
+
+int mtev_ex_log(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+                const mtev_log_kv_t *kvs, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int result = mtev_ex_vlog(ls, when, file, line, kvs, format, args);
     va_end(args);
     return result;
 }
 
 /*
- * The last words of a process: on standard error if ls does not take them, so that they are seen.
+ * The last words of a process: on standard error if ls does not take them, so that they are seen;
+ * and all that was said before them.
  */
-static __attribute__((format(printf, 4, 0))) void say_last(mtev_log_stream_t ls, const char *kind,
-                                                           struct line *line, const char *format,
-                                                           va_list args)
+static __attribute__((format(printf, 5, 0))) void say_last(mtev_log_stream_t ls, const char *file,
+                                                           int number, const char *kind,
+                                                           const char *format, va_list args)
 {
-    line->len = make_message(kind, line, format, args);
-    if (N_L_S_ON(ls)) {
-        const struct log_stream *s = ls;
-        line->facility = s->name;
-        if (send_line(s, line) == 0)
-            return;
+    struct log_line line = begin_line(ls, NULL, file, number);
+    struct place *place = take_place();
+    if (place == NULL) {
+        vdprintf(STDERR_FILENO, format, args);
+        return;
     }
-    dprintf(2, "%s", message);
+    line.text = place->message;
+    line.len = make_message(place->message, kind, &line, format, args);
+    if (!N_L_S_ON(ls) || send_line(&line, place->line) != 0)
+        dprintf(STDERR_FILENO, "%s", place->message);
+    give_place(place);
+    log_emergency_flush();
 }
 
 void mtev_log_fatal(mtev_log_stream_t ls, const char *file, int line, const char *format, ...)
 {
-    struct line made = {"", NULL, file, line, 0};
     va_list args;
     va_start(args, format);
-    say_last(ls, "FATAL", &made, format, args);
+    say_last(ls, file, line, "FATAL", format, args);
     va_end(args);
     abort();
 }
 
 void mtev_log_terminate(mtev_log_stream_t ls, const char *file, int line, const char *format, ...)
 {
-    struct line made = {"", NULL, file, line, 0};
     va_list args;
     va_start(args, format);
-    say_last(ls, "TERMINATE", &made, format, args);
+    say_last(ls, file, line, "TERMINATE", format, args);
     va_end(args);
     exit(2); /* NOLINT(concurrency-mt-unsafe): what the caller asked for */
 }

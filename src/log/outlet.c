@@ -2,171 +2,521 @@
 #include "log/outlet.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "mtev_defines.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define NOTICE_SIZE 128 /* of the line that tells what was lost */
+#define QUEUE_BYTES_DEFAULT ((size_t)4 << 20)
+#define STEP_NS             (CLOCK_NS_PER_MS) /* of a wait that must not use a condition */
 
-static int open_file(struct outlet *o)
+/* A line and what may have to be told before it and behind it, each with a length before it. */
+#define BATCH_LINE_MAX (2 * LINE_MAX_BYTES + 3 * OUTLET_NOTICE_MAX)
+
+static_assert(OUTLET_BATCH_MAX >= BATCH_LINE_MAX, "a line must fit");
+static_assert(LINE_MAX_BYTES <= UINT16_MAX, "the length of a datagram is two bytes");
+
+static _Atomic bool is_at_once;
+static _Atomic bool is_dying; /* nothing but writing is done any more */
+
+void outlet_all_at_once(bool at_once)
 {
-    /* O_NONBLOCK: a FIFO that nobody reads is an error, not a start that hangs. */
-    int fd = open(o->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644);
+    atomic_store(&is_at_once, at_once);
+}
+
+/* ---- the batch ------------------------------------------------------------------- */
+
+static bool batch_is_empty(const struct outlet *o)
+{
+    return o->batch_done == o->batch_len;
+}
+
+/* True if a line fits, with all that may have to be told before it. */
+static bool batch_has_room(const struct outlet *o)
+{
+    return OUTLET_BATCH_MAX - o->batch_len >= BATCH_LINE_MAX;
+}
+
+/* Where the next line of the batch goes: of a datagram, its length comes before it. */
+static char *batch_end(struct outlet *o)
+{
+    return o->batch + o->batch_len + (o->ops->is_datagram ? sizeof(uint16_t) : 0);
+}
+
+/* The line that was put at batch_end() is one of the batch. */
+static void batch_add(struct outlet *o, size_t len)
+{
+    const uint16_t frame = (uint16_t)len;
+    if (o->ops->is_datagram) {
+        memcpy(o->batch + o->batch_len, &frame, sizeof(frame));
+        o->batch_len += sizeof(frame);
+    }
+    o->batch_len += len;
+}
+
+/* Append a line of the log's own. */
+static void batch_tell(struct outlet *o, const char *text)
+{
+    const struct log_line line = {.facility = "log",
+                                  .when = clock_timeval(clock_wall_ns()),
+                                  .file = "",
+                                  .text = text,
+                                  .len = strlen(text)};
+    if (o->format == LINE_PLAIN) {
+        int len = snprintf(batch_end(o), OUTLET_NOTICE_MAX, "[log: %s]\n", text);
+        batch_add(o, (size_t)len);
+    } else {
+        batch_add(o, line_render(&line, o->format, 0, &o->address, batch_end(o)));
+    }
+}
+
+static void tell_lost(struct outlet *o, uint32_t lost)
+{
+    char text[128];
+    if (o->is_torn && o->batch_len == 0)
+        o->batch[o->batch_len++] = '\n';
+    if (lost == 0)
+        return;
+    snprintf(text, sizeof(text), "%" PRIu32 " line%s lost, the last for: %s", lost,
+             lost == 1 ? "" : "s", strerrordesc_np(atomic_load(&o->reason)));
+    batch_tell(o, text);
+    o->batch_untold += lost;
+}
+
+static void tell_folded(struct outlet *o)
+{
+    char text[128];
+    if (o->fold_count == 0)
+        return;
+    snprintf(text, sizeof(text), "last message repeated %" PRIu64 " time%s", o->fold_count,
+             o->fold_count == 1 ? "" : "s");
+    o->fold_count = 0;
+    batch_tell(o, text);
+}
+
+/* True if the line says what the last one said, and not long ago: then it is only counted. */
+static bool fold(struct outlet *o, const struct ring_record *record)
+{
+    if (o->settings.fold_ns == 0)
+        return false;
+    uint64_t now_ns = clock_mono_ns();
+    if (record->key != 0 && record->key == o->fold_key &&
+        now_ns - o->fold_since_ns < o->settings.fold_ns) {
+        o->fold_count++;
+        return true;
+    }
+    tell_folded(o);
+    o->fold_key = record->key;
+    o->fold_since_ns = now_ns;
+    return false;
+}
+
+/* Append what has to be told before a line.  Returns false if it is only to be counted. */
+static bool batch_begin_line(struct outlet *o, const struct ring_record *record)
+{
+    bool is_first = o->batch_len == 0;
+    tell_lost(o, record->lost);
+    if (fold(o, record))
+        return false;
+    if (is_first)
+        o->batch_told = o->batch_len;
+    return true;
+}
+
+static void batch_clear(struct outlet *o)
+{
+    o->batch_len = o->batch_done = o->batch_told = 0;
+    o->batch_untold = 0;
+}
+
+/* True if what was put when a file was opened anew has been taken: the rest is for that file. */
+static bool is_at_switch(struct outlet *o)
+{
+    return atomic_load_explicit(&o->next_fd, memory_order_relaxed) != -1 &&
+           atomic_load_explicit(&o->ring.head, memory_order_relaxed) >= atomic_load(&o->next_from);
+}
+
+/* Take from the ring what fits.  Returns false if there is nothing to write. */
+static bool gather(struct outlet *o)
+{
+    struct ring_record record;
+    assert(batch_is_empty(o));
+    batch_clear(o);
+    if (o->complaint[0] != '\0')
+        batch_tell(o, o->complaint);
+    o->complaint[0] = '\0';
+    while (batch_has_room(o) && !is_at_switch(o) && ring_peek(&o->ring, &record)) {
+        bool is_written = batch_begin_line(o, &record);
+        ring_take(&o->ring, is_written ? batch_end(o) : NULL);
+        if (is_written)
+            batch_add(o, record.len);
+    }
+    if (!batch_has_room(o) || is_at_switch(o))
+        return true;
+    if (ring_used(&o->ring) == 0 && atomic_load_explicit(&o->untold, memory_order_relaxed) > 0)
+        tell_lost(o, atomic_exchange(&o->untold, 0));
+    if (o->fold_count > 0 && clock_mono_ns() - o->fold_since_ns >= o->settings.fold_ns) {
+        tell_folded(o);
+        o->fold_key = 0;
+    }
+    return o->batch_len > 0;
+}
+
+/* ---- writing --------------------------------------------------------------------- */
+
+/* A datagram that nobody will ever take. */
+static bool is_hopeless(int err)
+{
+    return err == -EMSGSIZE || err == -EINVAL;
+}
+
+static void count_lost(struct outlet *o, uint32_t lines, int err)
+{
+    atomic_store_explicit(&o->reason, -err, memory_order_relaxed);
+    atomic_fetch_add_explicit(&o->lost, lines, memory_order_relaxed);
+    atomic_fetch_add_explicit(&o->untold, lines, memory_order_relaxed);
+}
+
+/* Write one datagram of the batch. */
+static int write_datagram(struct outlet *o)
+{
+    uint16_t len;
+    memcpy(&len, o->batch + o->batch_done, sizeof(len));
+    ssize_t result = o->ops->write(o, o->batch + o->batch_done + sizeof(len), len);
+    if (result < 0 && !is_hopeless((int)result))
+        return (int)result;
+    if (result < 0)
+        count_lost(o, 1, (int)result);
+    else
+        atomic_fetch_add_explicit(&o->written, len, memory_order_relaxed);
+    o->batch_done += sizeof(len) + len;
+    return 0;
+}
+
+static int write_bytes(struct outlet *o)
+{
+    ssize_t result = o->ops->write(o, o->batch + o->batch_done, o->batch_len - o->batch_done);
+    if (result <= 0)
+        return result == 0 ? -EIO : (int)result;
+    o->is_torn = false;
+    o->batch_done += (size_t)result;
+    o->size += (uint64_t)result;
+    atomic_fetch_add_explicit(&o->written, (uint64_t)result, memory_order_relaxed);
+    return 0;
+}
+
+static int write_batch(struct outlet *o)
+{
+    int err = 0;
+    while (err == 0 && !batch_is_empty(o))
+        err = o->ops->is_datagram ? write_datagram(o) : write_bytes(o);
+    return err;
+}
+
+void outlet_learn_fd(struct outlet *o)
+{
+    struct stat found = {0};
+    bool is_file = fstat(o->fd, &found) == 0 && S_ISREG(found.st_mode);
+    o->file_type = found.st_mode & S_IFMT;
+    o->size = is_file ? (uint64_t)found.st_size : 0;
+    o->begun_ns = is_file && o->ops->has_file ? outlet_birth_ns(o->fd) : 0;
+}
+
+/* Go on with what was opened anew, if anything was; the batch is empty. */
+static void adopt_next(struct outlet *o)
+{
+    if (atomic_load_explicit(&o->next_fd, memory_order_relaxed) == -1)
+        return;
+    int fd = atomic_exchange(&o->next_fd, -1);
     if (fd == -1)
-        return -errno;
+        return;
     if (o->fd >= 0)
         close(o->fd);
     o->fd = fd;
+    o->is_torn = false;
+    outlet_learn_fd(o);
+}
+
+int outlet_drain(struct outlet *o)
+{
+    do {
+        int err = write_batch(o);
+        if (err != 0 && (err == -EAGAIN || atomic_load(&o->next_fd) == -1))
+            return err;
+        if (err != 0 || is_at_switch(o)) /* no more can be written to the old one */
+            adopt_next(o);
+        if (!atomic_load_explicit(&is_dying, memory_order_relaxed))
+            outlet_rotate(o);
+    } while (!batch_is_empty(o) || gather(o));
     return 0;
 }
 
-static void close_file(struct outlet *o)
+void outlet_complain(struct outlet *o, const char *what, int err)
 {
-    if (o->fd >= 0)
-        close(o->fd);
+    snprintf(o->complaint, sizeof(o->complaint), "%s: %s", what, strerrordesc_np(-err));
 }
 
-static int open_nothing(struct outlet *o)
+void outlet_set(struct outlet *o, const struct outlet_settings *settings)
 {
-    (void)o;
-    return 0;
+    pthread_mutex_lock(&o->lock);
+    o->settings = *settings;
+    pthread_mutex_unlock(&o->lock);
+    if (atomic_load(&o->writer) != OUTLET_WRITER_NONE)
+        outlet_wake_writer(o);
 }
 
-static void close_nothing(struct outlet *o)
+/* ---- the ways of a line ---------------------------------------------------------- */
+
+/* Make the ring of an outlet that needed none so far; lock is held. */
+static int need_ring(struct outlet *o)
 {
-    (void)o;
+    if (o->ring.bytes != NULL)
+        return 0;
+    size_t size = o->settings.queue_bytes;
+    return ring_init(size == 0 ? QUEUE_BYTES_DEFAULT : size, &o->ring);
 }
 
-/* Wait for a full pipe to drain, but only once until a write gets through. */
-static bool can_wait(struct outlet *o)
+/* Leave a line to the writer. */
+static int leave(struct outlet *o, struct ring_record *record, const char *line)
 {
-    if (o->stalled)
-        return false;
-    struct pollfd full = {.fd = o->fd, .events = POLLOUT};
-    int ready = poll(&full, 1, OUTLET_STALL_MS_MAX);
-    if (ready == -1 && errno == EINTR)
-        return true;
-    o->stalled = ready != 1;
-    return !o->stalled;
+    if (atomic_load_explicit(&o->untold, memory_order_relaxed) > 0)
+        record->lost = atomic_exchange(&o->untold, 0);
+    int err = ring_put(&o->ring, record, line);
+    if (err != 0 && record->lost > 0)
+        atomic_fetch_add(&o->untold, record->lost);
+    if (err != 0)
+        count_lost(o, 1, err);
+    return err;
 }
 
-static int write_descriptor(struct outlet *o, struct iovec *pieces, int count, size_t *written)
+/* Of a batch that cannot be written: the line is lost, whole or in part. */
+static void give_up(struct outlet *o, int err)
 {
-    *written = 0;
-    while (count > 0) {
-        ssize_t result = writev(o->fd, pieces, count);
-        if (result == -1) {
-            if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && can_wait(o)))
-                continue;
-            return -errno;
-        }
-        o->stalled = false;
-        *written += (size_t)result;
-        size_t taken = (size_t)result;
-        while (count > 0 && taken >= pieces->iov_len) {
-            taken -= pieces->iov_len;
-            pieces++;
-            count--;
-        }
-        if (count > 0 && result == 0)
-            return -EIO;
-        if (count > 0) {
-            pieces->iov_base = (char *)pieces->iov_base + taken;
-            pieces->iov_len -= taken;
-        }
+    if (o->batch_done < o->batch_told)
+        atomic_fetch_add_explicit(&o->untold, o->batch_untold, memory_order_relaxed);
+    count_lost(o, 1, err);
+    if (o->batch_done > 0)
+        o->is_torn = o->batch_done != o->batch_told;
+    o->batch_len = o->batch_done = 0;
+}
+
+/* Write a line with nothing before it; lock is held. */
+static int write_now(struct outlet *o, struct ring_record *record, const char *line)
+{
+    adopt_next(o);
+    batch_clear(o);
+    record->lost = atomic_exchange(&o->untold, 0);
+    if (batch_begin_line(o, record)) {
+        memcpy(batch_end(o), line, record->len);
+        batch_add(o, record->len);
     }
-    return 0;
+    int err = write_batch(o);
+    if (err == -EAGAIN && need_ring(o) == 0 && outlet_wake_writer(o) == 0)
+        return 0; /* the writer goes on with it */
+    if (err != 0)
+        give_up(o, err);
+    return err;
 }
 
-const struct outlet_ops outlet_file = {"file", open_file, write_descriptor, close_file};
-const struct outlet_ops outlet_descriptor = {"fd", open_nothing, write_descriptor, close_nothing};
-
-int outlet_open(struct outlet *o, const struct outlet_ops *ops, const char *path, int fd)
+static int put_at_once(struct outlet *o, struct ring_record *record, const char *line)
 {
-    struct outlet fresh = {.ops = ops, .fd = fd};
-    if (path != NULL) {
-        fresh.path = alloc_text(path);
-        if (fresh.path == NULL)
-            return -ENOMEM;
-    }
-    int err = ops->open(&fresh);
-    if (err != 0) {
-        alloc_free(fresh.path);
+    pthread_mutex_lock(&o->lock);
+    bool is_behind = !batch_is_empty(o) || ring_used(&o->ring) > 0;
+    if (is_behind)
+        is_behind = outlet_drain(o) != 0 || ring_used(&o->ring) > 0;
+    int err = is_behind ? leave(o, record, line) : write_now(o, record, line);
+    bool is_owing = o->fold_count > 0 || outlet_rotation_due_ns(o) == 0;
+    pthread_mutex_unlock(&o->lock);
+    if ((is_behind || is_owing) && outlet_must_wake(o))
+        outlet_wake_writer(o);
+    return err;
+}
+
+static int put_queued(struct outlet *o, struct ring_record *record, const char *line)
+{
+    int err = leave(o, record, line);
+    if (!outlet_must_wake(o) || outlet_wake_writer(o) == 0)
         return err;
+    pthread_mutex_lock(&o->lock); /* no thread can be made: somebody has to write */
+    outlet_drain(o);
+    pthread_mutex_unlock(&o->lock);
+    return err;
+}
+
+int outlet_say(struct outlet *o, const struct log_line *line, unsigned look,
+               char scratch[static LINE_MAX_BYTES])
+{
+    struct ring_record record = {0};
+    record.len = line_render(line, o->format, look, &o->address, scratch);
+    if (o->ops->say != NULL)
+        return o->ops->say(o, line, scratch, record.len);
+    if (o->settings.fold_ns != 0)
+        record.key = line_key(line);
+    if (o->ops->is_queued && !atomic_load_explicit(&is_at_once, memory_order_relaxed))
+        return put_queued(o, &record, scratch);
+    return put_at_once(o, &record, scratch);
+}
+
+int outlet_say_in_handler(struct outlet *o, const struct log_line *line, unsigned look,
+                          char scratch[static LINE_MAX_BYTES])
+{
+    const uint64_t deadline_ns = clock_mono_ns() + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS;
+    struct ring_record record = {0};
+    if (o->ops->say != NULL)
+        return -EBUSY;
+    record.len = line_render(line, o->format, look, &o->address, scratch);
+    int err = o->ring.bytes != NULL ? leave(o, &record, scratch) : -ENOBUFS;
+    if (!outlet_lock_until(o, deadline_ns))
+        return err;
+    bool is_behind = outlet_drain(o) != 0;
+    if (o->ring.bytes == NULL && !is_behind)
+        err = write_now(o, &record, scratch);
+    pthread_mutex_unlock(&o->lock);
+    return err;
+}
+
+/* ---- flushing -------------------------------------------------------------------- */
+
+static void nap(uint64_t ns)
+{
+    const struct timespec time = clock_timespec(ns);
+    nanosleep(&time, NULL);
+}
+
+/* With trylock, because a signal handler may do that. */
+bool outlet_lock_until(struct outlet *o, uint64_t deadline_ns)
+{
+    while (pthread_mutex_trylock(&o->lock) != 0) {
+        if (clock_mono_ns() >= deadline_ns)
+            return false;
+        nap(STEP_NS);
     }
-    if (o->ops != NULL)
-        outlet_close(o);
-    *o = fresh;
-    pthread_mutex_init(&o->lock, NULL);
+    return true;
+}
+
+/* Write what waits; lock is held. */
+static int drain_until(struct outlet *o, uint64_t deadline_ns)
+{
+    int err;
+    while ((err = outlet_drain(o)) != 0 || ring_used(&o->ring) > 0) {
+        if (clock_mono_ns() >= deadline_ns)
+            return -EAGAIN;
+        struct pollfd full = {.fd = o->fd, .events = POLLOUT};
+        if (err == -EAGAIN)
+            poll(&full, 1, OUTLET_NAP_MS);
+        else
+            nap(STEP_NS);
+    }
     return 0;
+}
+
+int outlet_flush(struct outlet *o, uint64_t deadline_ns)
+{
+    if (o->ops->say != NULL)
+        return 0;
+    if (!outlet_lock_until(o, deadline_ns))
+        return -EAGAIN;
+    int err = drain_until(o, deadline_ns);
+    pthread_mutex_unlock(&o->lock);
+    return err;
+}
+
+void outlet_flush_dying(struct outlet *o)
+{
+    const uint64_t deadline_ns = clock_mono_ns() + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS;
+    if (o->ops->say != NULL)
+        return;
+    atomic_store(&is_dying, true);
+    bool is_locked =
+        outlet_lock_until(o, deadline_ns); /* or its holder is who dies: go on all the same */
+    while (drain_until(o, deadline_ns + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS) != 0 &&
+           batch_is_empty(o) && ring_skip(&o->ring))
+        ;
+    if (is_locked)
+        pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- making and ending ----------------------------------------------------------- */
+
+int outlet_new(const struct outlet_ops *ops, const char *path, int fd,
+               const struct outlet_settings *settings, struct outlet **out)
+{
+    struct outlet *o = alloc_zeroed(1, sizeof(*o));
+    int err = -ENOMEM;
+    if (o == NULL)
+        return err;
+    o->ops = ops;
+    o->fd = -1;
+    atomic_store(&o->next_fd, -1);
+    atomic_store(&o->shares, 1);
+    o->settings = *settings;
+    pthread_mutex_init(&o->lock, NULL);
+    if (path != NULL) {
+        o->path = alloc_text(path);
+        if (o->path == NULL)
+            goto fail;
+    }
+    if (ops->is_queued && (err = need_ring(o)) != 0)
+        goto fail;
+    o->fd = fd;
+    err = ops->open == NULL ? 0 : ops->open(o, &o->fd);
+    if (err != 0)
+        goto fail;
+    if (o->fd >= 0)
+        outlet_learn_fd(o);
+    *out = o;
+    return 0;
+
+fail:
+    o->fd = -1;
+    outlet_drop(o);
+    return err;
+}
+
+void outlet_drop(struct outlet *o)
+{
+    /* acq_rel: who frees it sees what the others did */
+    if (atomic_fetch_sub_explicit(&o->shares, 1, memory_order_acq_rel) != 1)
+        return;
+    if (o->ops->close != NULL)
+        o->ops->close(o);
+    if (o->fd >= 0 && o->ops->open != NULL)
+        close(o->fd);
+    int next_fd = atomic_load(&o->next_fd);
+    if (next_fd >= 0)
+        close(next_fd);
+    ring_free(&o->ring);
+    alloc_free(o->path);
+    pthread_mutex_destroy(&o->lock);
+    if (!o->is_static)
+        alloc_free(o);
 }
 
 int outlet_reopen(struct outlet *o)
 {
-    return o->ops->open(o);
-}
-
-void outlet_close(struct outlet *o)
-{
-    o->ops->close(o);
-    alloc_free(o->path);
-    pthread_mutex_destroy(&o->lock);
-    memset(o, 0, sizeof(*o));
-}
-
-uint64_t outlet_lost(struct outlet *o)
-{
-    pthread_mutex_lock(&o->lock);
-    uint64_t lost = o->lost;
-    pthread_mutex_unlock(&o->lock);
-    return lost;
-}
-
-/*
- * Write into notice what has to be said before the next line.  Returns its length, 0 for nothing.
- */
-static size_t say_lost(const struct outlet *o, char notice[static NOTICE_SIZE])
-{
-    uint64_t lost = o->lost - o->lost_named;
-    if (lost == 0)
+    int fd = -1;
+    if (!o->ops->has_file && !o->ops->is_datagram)
         return 0;
-    int len = snprintf(notice, NOTICE_SIZE, "%s[log: %" PRIu64 " line%s lost, the last for: %s]\n",
-                       o->torn ? "\n" : "", lost, lost == 1 ? "" : "s", strerrordesc_np(o->reason));
-    return len < 0 ? 0 : MIN((size_t)len, NOTICE_SIZE - 1);
-}
-
-int outlet_write(struct outlet *o, const struct iovec *pieces, int count)
-{
-    assert(count <= OUTLET_PIECES_MAX);
-    char notice[NOTICE_SIZE];
-    struct iovec all[OUTLET_PIECES_MAX + 1];
-
-    pthread_mutex_lock(&o->lock);
-    size_t notice_len = say_lost(o, notice);
-    int first = notice_len > 0 ? 1 : 0;
-    all[0] = (struct iovec){notice, notice_len};
-    memcpy(all + first, pieces, (size_t)count * sizeof(*pieces));
-
-    size_t written;
-    uint64_t lost = o->lost;
-    int err = o->ops->write(o, all, count + first, &written);
-    if (err != 0) {
-        o->lost++;
-        o->reason = -err;
+    int err = o->ops->open(o, &fd);
+    if (err != 0)
+        return err;
+    atomic_store(&o->next_from, atomic_load(&o->ring.tail));
+    int before = atomic_exchange(&o->next_fd, fd);
+    if (before >= 0)
+        close(before);
+    if (pthread_mutex_trylock(&o->lock) == 0) {
+        if (batch_is_empty(o) && ring_used(&o->ring) == 0)
+            adopt_next(o);
+        pthread_mutex_unlock(&o->lock);
     }
-    if (notice_len > 0 && written >= notice_len)
-        o->lost_named = lost;
-    if (err == 0)
-        o->torn = false;
-    else if (written > 0)
-        o->torn = written != notice_len;
-    pthread_mutex_unlock(&o->lock);
-    return err;
+    if (atomic_load(&o->writer) != OUTLET_WRITER_NONE)
+        outlet_wake_writer(o);
+    return 0;
 }

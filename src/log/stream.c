@@ -11,11 +11,9 @@
 
 #define ENABLED  MTEV_LOG_STREAM_ENABLED
 #define MATERIAL MTEV_LOG_STREAM_MATERIAL
-#define USER_FLAGS                                                                                 \
-    (ENABLED | MTEV_LOG_STREAM_DEBUG | MTEV_LOG_STREAM_TIMESTAMPS | MTEV_LOG_STREAM_FACILITY)
 
 /* The streams that exist before anything ran: usable from any constructor. */
-static struct log_stream boot_debug, boot_notice, boot_error, boot_stderr;
+static struct log_stream boot_stacks, boot_debug, boot_notice, boot_error, boot_stderr;
 static struct log_stream boot_stderr = {.flags = ENABLED | MATERIAL,
                                         .name = "stderr",
                                         .material = 1,
@@ -23,31 +21,37 @@ static struct log_stream boot_stderr = {.flags = ENABLED | MATERIAL,
                                         .next = &boot_error};
 static struct log_stream boot_error = {.flags = ENABLED | MATERIAL,
                                        .name = "error",
-                                       .outlets = {&boot_stderr},
-                                       .outlet_count = 1,
+                                       .edges = {{&boot_stderr}},
+                                       .edge_count = 1,
                                        .reach = {.all = 1},
                                        .next = &boot_notice};
 static struct log_stream boot_notice = {.flags = ENABLED | MATERIAL,
                                         .name = "notice",
-                                        .outlets = {&boot_error},
-                                        .outlet_count = 1,
+                                        .edges = {{&boot_error}},
+                                        .edge_count = 1,
+                                        .reach = {.all = 1},
+                                        .next = &boot_stacks};
+static struct log_stream boot_stacks = {.flags = ENABLED | MATERIAL,
+                                        .name = "error/stacktrace",
+                                        .edges = {{&boot_error}},
+                                        .edge_count = 1,
                                         .reach = {.all = 1},
                                         .next = &boot_debug};
 static struct log_stream boot_debug = {
-    .flags = 0, .name = "debug", .outlets = {&boot_stderr}, .outlet_count = 1};
+    .flags = 0, .name = "debug", .edges = {{&boot_stderr}}, .edge_count = 1};
 
 mtev_log_stream_t mtev_stderr = &boot_stderr;
 mtev_log_stream_t mtev_error = &boot_error;
 mtev_log_stream_t mtev_notice = &boot_notice;
 mtev_log_stream_t mtev_debug = &boot_debug;
+mtev_log_stream_t mtev_error_stacktrace = &boot_stacks;
 
 /* Who writes a line holds it for reading, who changes a stream for writing. */
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
 static struct log_stream *registry = &boot_stderr;
-static size_t stream_count = 4;
-static struct outlet outlets[LOG_MATERIAL_MAX] = {OUTLET_STDERR};
+static size_t stream_count = 5;
 
-static_assert(LOG_MATERIAL_MAX == 64, "an outlet is a bit of struct log_reach");
+static pthread_mutex_t change = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void stream_lock(void)
 {
@@ -59,9 +63,35 @@ void stream_unlock(void)
     pthread_rwlock_unlock(&lock);
 }
 
-struct outlet *stream_outlet(unsigned k)
+bool stream_try_lock(void)
 {
-    return &outlets[k];
+    return pthread_rwlock_tryrdlock(&lock) == 0;
+}
+
+void stream_begin_change(void)
+{
+    pthread_mutex_lock(&change);
+}
+
+void stream_end_change(void)
+{
+    pthread_mutex_unlock(&change);
+}
+
+void stream_change_lock(void)
+{
+    pthread_rwlock_wrlock(&lock);
+}
+
+void stream_forget_locks(void)
+{
+    lock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
+    change = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+}
+
+struct log_stream *stream_first(void)
+{
+    return registry;
 }
 
 /* What s reaches by itself and, as worked out so far, over its outlets; nothing while it is off. */
@@ -72,8 +102,8 @@ static struct log_reach reach_of(const struct log_stream *s)
         return reach;
     if (s->material > 0)
         reach.all = UINT64_C(1) << (s->material - 1);
-    for (size_t i = 0; i < s->outlet_count; i++) {
-        const struct log_reach *over = &s->outlets[i]->reach;
+    for (size_t i = 0; i < s->edge_count; i++) {
+        const struct log_reach *over = &s->edges[i].to->reach;
         reach.all |= over->all;
         reach.debug |= over->debug;
         reach.timestamps |= over->timestamps;
@@ -113,6 +143,12 @@ static void work_out_reach(void)
     }
 }
 
+void stream_change_unlock(void)
+{
+    work_out_reach();
+    pthread_rwlock_unlock(&lock);
+}
+
 static struct log_stream *look_up(const char *name, size_t len)
 {
     for (struct log_stream *s = registry; s != NULL; s = s->next)
@@ -121,14 +157,9 @@ static struct log_stream *look_up(const char *name, size_t len)
     return NULL;
 }
 
-/* Undo make_stream(). */
-static void drop_newest(void)
+struct log_stream *stream_look_up(const char *name)
 {
-    struct log_stream *s = registry;
-    registry = s->next;
-    stream_count--;
-    alloc_free(s->owned_name);
-    alloc_free(s);
+    return look_up(name, strlen(name));
 }
 
 /* Return the length of the name of name's parent; 0: it has none. */
@@ -161,6 +192,11 @@ static int make_stream(const char *name, size_t len, struct log_stream **out)
     return 0;
 }
 
+int stream_make(const char *name, struct log_stream **out)
+{
+    return make_stream(name, strlen(name), out);
+}
+
 /* Make the stream name and those of its parents that do not exist; the lock is held. */
 static int make_with_parents(const char *name, struct log_stream **out)
 {
@@ -175,12 +211,11 @@ static int make_with_parents(const char *name, struct log_stream **out)
             int err = len > LOG_NAME_MAX ? -ENAMETOOLONG : make_stream(name, end, &s);
             if (err != 0)
                 return err;
-            s->outlets[0] = parent;
-            s->outlet_count = parent != NULL;
+            s->edges[0].to = parent;
+            s->edge_count = parent != NULL;
         }
         parent = s;
     }
-    work_out_reach();
     *out = parent;
     return 0;
 }
@@ -188,11 +223,16 @@ static int make_with_parents(const char *name, struct log_stream **out)
 int log_stream_get(const char *name, mtev_log_stream_t *out)
 {
     int err = 0;
-    pthread_rwlock_wrlock(&lock);
-    struct log_stream *s = look_up(name, strlen(name));
-    if (s == NULL)
-        err = make_with_parents(name, &s);
-    pthread_rwlock_unlock(&lock);
+    stream_lock();
+    struct log_stream *s = stream_look_up(name);
+    stream_unlock();
+    if (s == NULL) {
+        stream_change_lock();
+        s = stream_look_up(name);
+        if (s == NULL)
+            err = make_with_parents(name, &s);
+        stream_change_unlock();
+    }
     if (err == 0)
         *out = s;
     return err;
@@ -240,93 +280,10 @@ mtev_boolean mtev_log_stream_exists(const char *name)
     return exists ? mtev_true : mtev_false;
 }
 
-/* Return the outlet that s has, or is to have; NULL: all are in use. */
-static struct outlet *outlet_for(const struct log_stream *s)
-{
-    if (s->material > 0)
-        return &outlets[s->material - 1];
-    for (size_t k = 0; k < LOG_MATERIAL_MAX; k++)
-        if (outlets[k].ops == NULL)
-            return &outlets[k];
-    return NULL;
-}
-
-/* End what makes s itself material; the lock is held. */
-static void close_outlet(struct log_stream *s)
-{
-    if (s->material > 0)
-        outlet_close(&outlets[s->material - 1]);
-    s->material = 0;
-}
-
-/* Make the stream name anew with an outlet of that kind (NULL: none). */
-static mtev_log_stream_t renew(const char *name, const struct outlet_ops *ops, const char *path,
-                               int fd)
-{
-    struct outlet *outlet = NULL;
-    int err = 0;
-    pthread_rwlock_wrlock(&lock);
-    struct log_stream *s = look_up(name, strlen(name));
-    bool is_new = s == NULL;
-    if (is_new)
-        err = make_stream(name, strlen(name), &s);
-    if (err == 0 && ops != NULL) {
-        outlet = outlet_for(s);
-        err = outlet == NULL ? -ENOSPC : outlet_open(outlet, ops, path, fd);
-        if (err != 0 && is_new)
-            drop_newest();
-    }
-    if (err == 0) {
-        if (ops == NULL)
-            close_outlet(s);
-        else
-            s->material = (int)(outlet - outlets) + 1;
-        s->outlet_count = 0;
-        s->flags = ENABLED;
-        work_out_reach();
-    }
-    pthread_rwlock_unlock(&lock);
-    if (err == 0)
-        return s;
-    errno = -err;
-    return NULL;
-}
-
-mtev_log_stream_t mtev_log_stream_new(const char *name, const char *type, const char *path,
-                                      void *closure, struct mtev_hash_table *options)
-{
-    (void)closure;
-    (void)options;
-    if (name != NULL && type == NULL)
-        return renew(name, NULL, NULL, -1);
-    bool is_file = type != NULL && (strcmp(type, "file") == 0 || strcmp(type, "file_synch") == 0);
-    if (name == NULL || path == NULL || !is_file) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return renew(name, &outlet_file, path, -1);
-}
-
-mtev_log_stream_t mtev_log_stream_new_on_file(const char *path, struct mtev_hash_table *options)
-{
-    return mtev_log_stream_new(path, "file", path, NULL, options);
-}
-
-mtev_log_stream_t mtev_log_stream_new_on_fd(const char *name, int fd,
-                                            struct mtev_hash_table *options)
-{
-    (void)options;
-    if (name == NULL || fd < 0) {
-        errno = EINVAL;
-        return NULL;
-    }
-    return renew(name, &outlet_descriptor, NULL, fd);
-}
-
 static bool has_outlet(const struct log_stream *s, const struct log_stream *outlet)
 {
-    for (size_t i = 0; i < s->outlet_count; i++)
-        if (s->outlets[i] == outlet)
+    for (size_t i = 0; i < s->edge_count; i++)
+        if (s->edges[i].to == outlet)
             return true;
     return false;
 }
@@ -336,14 +293,13 @@ int mtev_log_stream_add_stream(mtev_log_stream_t ls, mtev_log_stream_t outlet)
     struct log_stream *s = ls;
     int err = s == NULL || outlet == NULL ? EINVAL : 0;
     if (err == 0) {
-        pthread_rwlock_wrlock(&lock);
+        stream_change_lock();
         bool has = has_outlet(s, outlet);
-        if (!has && s->outlet_count == LOG_OUTLETS_MAX)
+        if (!has && s->edge_count == LOG_OUTLETS_MAX)
             err = ENOSPC;
         else if (!has)
-            s->outlets[s->outlet_count++] = outlet;
-        work_out_reach();
-        pthread_rwlock_unlock(&lock);
+            s->edges[s->edge_count++].to = outlet;
+        stream_change_unlock();
     }
     if (err == 0)
         return 0;
@@ -356,13 +312,12 @@ int log_stream_set_outlets(mtev_log_stream_t ls, const mtev_log_stream_t *chosen
     struct log_stream *s = ls;
     if (count > LOG_OUTLETS_MAX)
         return -ENOSPC;
-    pthread_rwlock_wrlock(&lock);
-    s->outlet_count = 0;
+    stream_change_lock();
+    s->edge_count = 0;
     for (size_t i = 0; i < count; i++)
         if (!has_outlet(s, chosen[i]))
-            s->outlets[s->outlet_count++] = chosen[i];
-    work_out_reach();
-    pthread_rwlock_unlock(&lock);
+            s->edges[s->edge_count++].to = chosen[i];
+    stream_change_unlock();
     return 0;
 }
 
@@ -372,70 +327,16 @@ mtev_log_stream_t mtev_log_stream_remove_stream(mtev_log_stream_t ls, const char
     struct log_stream *removed = NULL;
     if (s == NULL || name == NULL)
         return NULL;
-    pthread_rwlock_wrlock(&lock);
-    for (size_t i = 0; i < s->outlet_count && removed == NULL; i++) {
-        if (strcmp(s->outlets[i]->name, name) != 0)
+    stream_change_lock();
+    for (size_t i = 0; i < s->edge_count && removed == NULL; i++) {
+        if (strcmp(s->edges[i].to->name, name) != 0)
             continue;
-        removed = s->outlets[i];
-        s->outlet_count--;
-        memmove(&s->outlets[i], &s->outlets[i + 1],
-                (s->outlet_count - i) * sizeof(struct log_stream *));
-        work_out_reach();
+        removed = s->edges[i].to;
+        s->edge_count--;
+        memmove(&s->edges[i], &s->edges[i + 1], (s->edge_count - i) * sizeof(s->edges[0]));
     }
-    pthread_rwlock_unlock(&lock);
+    stream_change_unlock();
     return removed;
-}
-
-/* Reopen the outlets of that set; the lock is held. */
-static int reopen_outlets(uint64_t set)
-{
-    int err = 0;
-    for (; set != 0; set &= set - 1) {
-        int failed = outlet_reopen(&outlets[__builtin_ctzll(set)]);
-        err = failed != 0 ? failed : err;
-    }
-    return err;
-}
-
-int mtev_log_stream_reopen(mtev_log_stream_t ls)
-{
-    const struct log_stream *s = ls;
-    if (s == NULL) {
-        errno = EINVAL;
-        return -1;
-    }
-    pthread_rwlock_wrlock(&lock);
-    int err = reopen_outlets(s->reach.all);
-    pthread_rwlock_unlock(&lock);
-    if (err == 0)
-        return 0;
-    errno = -err;
-    return -1;
-}
-
-int mtev_log_reopen_all(void)
-{
-    uint64_t in_use = 0;
-    pthread_rwlock_wrlock(&lock);
-    for (unsigned k = 0; k < LOG_MATERIAL_MAX; k++)
-        if (outlets[k].ops != NULL)
-            in_use |= UINT64_C(1) << k;
-    int err = reopen_outlets(in_use);
-    pthread_rwlock_unlock(&lock);
-    if (err == 0)
-        return 0;
-    errno = -err;
-    return -1;
-}
-
-void mtev_log_stream_close(mtev_log_stream_t ls)
-{
-    if (ls == NULL)
-        return;
-    pthread_rwlock_wrlock(&lock);
-    close_outlet(ls);
-    work_out_reach();
-    pthread_rwlock_unlock(&lock);
 }
 
 unsigned mtev_log_stream_get_flags(mtev_log_stream_t ls)
@@ -449,21 +350,11 @@ unsigned mtev_log_stream_set_flags(mtev_log_stream_t ls, unsigned flags)
     struct log_stream *s = ls;
     if (s == NULL)
         return 0;
-    pthread_rwlock_wrlock(&lock);
+    stream_change_lock();
     unsigned before = s->flags;
-    s->flags = (before & MATERIAL) | (flags & USER_FLAGS);
-    work_out_reach();
-    pthread_rwlock_unlock(&lock);
+    s->flags = (before & MATERIAL) | (flags & STREAM_USER_FLAGS);
+    stream_change_unlock();
     return before;
-}
-
-uint64_t log_stream_lost(mtev_log_stream_t ls)
-{
-    const struct log_stream *s = ls;
-    stream_lock();
-    uint64_t lost = s->material > 0 ? outlet_lost(&outlets[s->material - 1]) : 0;
-    stream_unlock();
-    return lost;
 }
 
 void mtev_log_init(int debug_on)

@@ -113,10 +113,10 @@ class Stop(Case):
         with connect(http) as connection:
             get(connection, "/log")
             read_response(connection)
+        self.stops(daemon)
         for path, wanted in ((self.log, "a line\n"), (self.log + ".1", "")):
             with open(path, encoding="utf-8") as file:
                 self.assertEqual(file.read(), wanted)
-        self.stops(daemon)
 
     def test_a_port_is_free_again_afterwards(self):
         daemon, http, _ = self.serve()

@@ -64,6 +64,7 @@ static void assert_file(const char *name, const char *wanted)
     char path[64];
     char held[TEXT_SIZE] = "";
     snprintf(path, sizeof(path), "%s/%s", folder, name);
+    assert_int_equal(log_flush(UINT64_C(10000000000)), 0);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     assert_true(read(fd, held, sizeof(held) - 1) >= 0);

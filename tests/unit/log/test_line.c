@@ -224,6 +224,7 @@ static void lines_of_threads_never_mix(void **state)
     }
     for (int i = 0; i < THREAD_COUNT; i++)
         pthread_join(threads[i], NULL);
+    assert_int_equal(log_flush(UINT64_C(10000000000)), 0);
     FILE *file = fdopen(fd, "r");
     while (fgets(text, sizeof(text), file) != NULL) {
         int number = text[strlen("thread ")] - '0';

@@ -1,37 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: an outlet that cannot take a line loses no more than it must, counts it, and tells of it
- * before the next line that gets through; an interruption loses nothing.
- * Method: a pipe that is full or half full, /dev/full, a limit on the size of files, and a signal
- * while the write blocks.
+ * Goal: an outlet that cannot take a line keeps it as long as there is room, loses no more than it
+ * must, counts that, and tells of it before the next line that gets through; nobody waits for a
+ * slow reader; no line is torn.
+ * Method: a pipe that is full or half full, /dev/full, a limit on the size of files, and a broken
+ * pipe.
  */
 #include "harness.h"
 
+#include "base/clock.h"
 #include "log/outlet.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/time.h>
-#include <time.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TEXT_SIZE 65536
+#define LONG_NS   (30 * CLOCK_NS_PER_S)
 
-static int write_text(struct outlet *o, const char *text)
+static const struct outlet_settings small_queue = {.queue_bytes = RING_BYTES_MIN};
+
+static int say(struct outlet *o, const char *text)
 {
-    char copy[256];
-    size_t len = strlen(text);
-    assert_true(len < sizeof(copy));
-    memcpy(copy, text, len);
-    const struct iovec pieces[] = {{copy, len / 2}, {copy + len / 2, len - len / 2}};
-    return outlet_write(o, pieces, 2);
+    static char scratch[LINE_MAX_BYTES];
+    const struct log_line line = {
+        .facility = "test", .file = "test_outlet.c", .text = text, .len = strlen(text)};
+    return outlet_say(o, &line, 0, scratch);
+}
+
+static int flush(struct outlet *o)
+{
+    return outlet_flush(o, clock_mono_ns() + LONG_NS);
 }
 
 /* Fill the non-blocking pipe to the last byte.  Returns how many there were. */
@@ -58,17 +64,18 @@ static void drain(int fd, size_t len)
     }
 }
 
-/* Make an outlet on the writing end of a pipe. */
-static void open_pipe(int fds[2], struct outlet *out)
+/* Make an outlet on the writing end of a pipe, which blocks, as standard error may. */
+static struct outlet *open_pipe(int fds[2], const struct outlet_settings *settings)
 {
+    struct outlet *o = NULL;
     assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
-    memset(out, 0, sizeof(*out));
-    assert_int_equal(outlet_open(out, &outlet_descriptor, NULL, fds[1]), 0);
+    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[1], settings, &o), 0);
+    return o;
 }
 
 static void close_pipe(int fds[2], struct outlet *o)
 {
-    outlet_close(o);
+    outlet_end(o);
     close(fds[0]);
     close(fds[1]);
 }
@@ -81,67 +88,64 @@ static void assert_reads(int fd, const char *wanted)
     assert_string_equal(text, wanted);
 }
 
-static void writes_the_pieces_as_one(void **state)
+static void a_line_is_written_at_once(void **state)
 {
     int fds[2];
-    struct outlet o;
-    open_pipe(fds, &o);
-    assert_int_equal(write_text(&o, "a line\n"), 0);
+    struct outlet *o = open_pipe(fds, &small_queue);
+    assert_int_equal(say(o, "a line\n"), 0);
     assert_reads(fds[0], "a line\n");
-    close_pipe(fds, &o);
+    assert_int_equal(atomic_load(&o->writer), OUTLET_WRITER_NONE);
+    close_pipe(fds, o);
 }
 
-static void a_full_pipe_loses_lines_and_tells_how_many(void **state)
+static void a_blocked_reader_blocks_nobody_and_loses_nothing(void **state)
 {
     int fds[2];
-    struct outlet o;
-    open_pipe(fds, &o);
+    struct outlet *o = open_pipe(fds, &small_queue);
     size_t filled = fill(fds[1]);
-    assert_int_equal(write_text(&o, "lost\n"), -EAGAIN);
-    assert_true(o.stalled);
-    assert_int_equal(write_text(&o, "lost too\n"), -EAGAIN);
-    assert_int_equal(outlet_lost(&o), 2);
+    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0); /* a write would block from here on */
+    assert_int_equal(say(o, "first\n"), 0);
+    assert_int_equal(say(o, "second\n"), 0);
     drain(fds[0], filled);
-    assert_int_equal(write_text(&o, "through\n"), 0);
-    assert_int_equal(write_text(&o, "again\n"), 0);
-    assert_false(o.stalled);
-    assert_reads(fds[0], "[log: 2 lines lost, the last for: Resource temporarily unavailable]\n"
-                         "through\nagain\n");
-    close_pipe(fds, &o);
+    assert_int_equal(say(o, "third\n"), 0);
+    assert_int_equal(flush(o), 0);
+    assert_int_equal(atomic_load(&o->lost), 0);
+    assert_reads(fds[0], "first\nsecond\nthird\n");
+    close_pipe(fds, o);
 }
 
-static _Atomic int signals_seen;
-
-static int draining_fd;
-
-static void on_alarm(int number)
+/* Say lines until one is lost.  Returns how many were not. */
+static unsigned fill_queue(struct outlet *o, const char *text)
 {
-    char junk[4096];
-    (void)number;
-    if (read(draining_fd, junk, sizeof(junk)) > 0)
-        atomic_fetch_add(&signals_seen, 1);
+    unsigned said = 0;
+    while (say(o, text) == 0)
+        said++;
+    return said;
 }
 
-static void a_pipe_that_drains_in_time_loses_nothing(void **state)
+static void a_full_queue_loses_lines_and_tells_how_many(void **state)
 {
+    static char text[TEXT_SIZE + 4096];
     int fds[2];
-    struct outlet o;
-    struct sigaction action = {.sa_handler = on_alarm};
-    struct sigaction before;
-    const struct itimerval soon = {.it_value = {.tv_usec = 1000}};
-    open_pipe(fds, &o);
-    size_t filled = fill(fds[1]);
-    draining_fd = fds[0];
-    assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
-    /* The alarm comes before the write or during the wait: on this thread, so never after it. */
-    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
-    assert_int_equal(write_text(&o, "patient\n"), 0);
-    assert_int_equal(atomic_exchange(&signals_seen, 0), 1);
-    assert_int_equal(outlet_lost(&o), 0);
-    drain(fds[0], filled - 4096);
-    assert_reads(fds[0], "patient\n");
-    sigaction(SIGALRM, &before, NULL);
-    close_pipe(fds, &o);
+    struct outlet *o = open_pipe(fds, &small_queue);
+    size_t filled = fill(fds[1]), len = 0;
+    unsigned kept = fill_queue(o, "0123456789 is kept or lost\n");
+    assert_true(kept > RING_BYTES_MIN / 64 - 2 && kept <= RING_BYTES_MIN / 64 + 1);
+    assert_int_equal(say(o, "0123456789 is kept or lost\n"), -ENOBUFS);
+    assert_int_equal(atomic_load(&o->lost), 2);
+    drain(fds[0], filled);
+    assert_int_equal(flush(o), 0);
+    assert_int_equal(say(o, "through\n"), 0);
+    ssize_t count;
+    while ((count = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
+        len += (size_t)count;
+    text[len] = '\0';
+    const char *notice =
+        strstr(text, "[log: 2 lines lost, the last for: No buffer space available]\n");
+    assert_non_null(notice);
+    assert_int_equal(notice - text, kept * strlen("0123456789 is kept or lost\n"));
+    assert_string_equal(strchr(notice, '\n') + 1, "through\n");
+    close_pipe(fds, o);
 }
 
 static void a_torn_line_is_ended_before_the_next(void **state)
@@ -149,114 +153,218 @@ static void a_torn_line_is_ended_before_the_next(void **state)
     char path[] = "/tmp/test_outlet.XXXXXX";
     char text[256] = "";
     struct rlimit before;
-    struct outlet o = {0};
+    struct outlet *o = NULL;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(outlet_open(&o, &outlet_file, path, -1), 0);
+    assert_int_equal(outlet_new(&outlet_file_synch, path, -1, &small_queue, &o), 0);
     const struct rlimit ten = {10, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten), 0);
-    int first = write_text(&o, "0123456789abcdef\n");
-    int second = write_text(&o, "nothing of this\n");
+    int first = say(o, "0123456789abcdef\n");
+    int second = say(o, "nothing of this\n");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(first, -EFBIG);
     assert_int_equal(second, -EFBIG);
-    assert_int_equal(write_text(&o, "whole\n"), 0);
-    assert_int_equal(outlet_lost(&o), 2);
+    assert_int_equal(say(o, "whole\n"), 0);
+    assert_int_equal(atomic_load(&o->lost), 2);
     assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
     assert_string_equal(text,
                         "0123456789\n[log: 2 lines lost, the last for: File too large]\nwhole\n");
-    outlet_close(&o);
+    outlet_end(o);
+    close(fd);
+    unlink(path);
+}
+
+static void a_full_disk_keeps_what_a_queue_holds_and_goes_on_in_the_middle(void **state)
+{
+    char path[] = "/tmp/test_outlet.XXXXXX";
+    char text[256] = "";
+    struct rlimit before;
+    struct outlet *o = NULL;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    const struct rlimit ten = {10, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten), 0);
+    assert_int_equal(say(o, "0123456789abcdef\n"), 0);
+    assert_int_equal(say(o, "and all of this\n"), 0);
+    assert_int_equal(outlet_flush(o, clock_mono_ns() + CLOCK_NS_PER_MS), -EAGAIN);
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) <= 10);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(flush(o), 0);
+    assert_true(pread(fd, text, sizeof(text) - 1, 0) > 0);
+    assert_string_equal(text, "0123456789abcdef\nand all of this\n");
+    assert_int_equal(atomic_load(&o->lost), 0);
+    outlet_end(o);
     close(fd);
     unlink(path);
 }
 
 static void a_full_disk_is_an_error_that_is_counted(void **state)
 {
-    struct outlet o = {0};
-    assert_int_equal(outlet_open(&o, &outlet_file, "/dev/full", -1), 0);
-    assert_int_equal(write_text(&o, "lost\n"), -ENOSPC);
-    assert_int_equal(outlet_lost(&o), 1);
-    outlet_close(&o);
+    struct outlet *o = NULL;
+    assert_int_equal(outlet_new(&outlet_file_synch, "/dev/full", -1, &small_queue, &o), 0);
+    assert_int_equal(say(o, "lost\n"), -ENOSPC);
+    assert_int_equal(atomic_load(&o->lost), 1);
+    outlet_end(o);
 }
 
-static void on_signal(int number)
-{
-    (void)number;
-    atomic_fetch_add(&signals_seen, 1);
-}
-
-struct blocked {
-    struct outlet o;
-    int err;
-};
-
-static void *write_blocked(void *closure)
-{
-    struct blocked *b = closure;
-    b->err = write_text(&b->o, "through\n");
-    return NULL;
-}
-
-static void an_interrupted_write_goes_on(void **state)
+static void a_broken_pipe_is_an_error_that_is_counted(void **state)
 {
     int fds[2];
-    struct blocked b = {.err = -1};
-    pthread_t writer;
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: write(2) gives EINTR */
-    struct sigaction before;
-    assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
-    open_pipe(fds, &b.o);
-    size_t filled = fill(fds[1]);
-    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0); /* blocks from here on */
-    assert_int_equal(pthread_create(&writer, NULL, write_blocked, &b), 0);
-    while (atomic_load(&signals_seen) < 3) {
-        pthread_kill(writer, SIGUSR1);
-        sched_yield();
-    }
-    drain(fds[0], filled);
-    pthread_join(writer, NULL);
-    assert_int_equal(b.err, 0);
-    assert_int_equal(outlet_lost(&b.o), 0);
-    assert_reads(fds[0], "through\n");
-    close_pipe(fds, &b.o);
-    sigaction(SIGUSR1, &before, NULL);
+    struct outlet *o = open_pipe(fds, &small_queue);
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+    close(fds[0]);
+    assert_int_equal(say(o, "lost\n"), -EPIPE);
+    assert_int_equal(atomic_load(&o->lost), 1);
+    outlet_end(o);
+    close(fds[1]);
+    signal(SIGPIPE, before);
+}
+
+static void a_socket_is_written_to_without_waiting(void **state)
+{
+    int fds[2];
+    struct outlet *o = NULL;
+    harness_socketpair(fds);
+    assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
+    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[1], &small_queue, &o), 0);
+    assert_true(fill_queue(o, "0123456789\n") > RING_BYTES_MIN / 64);
+    close(fds[0]);
+    assert_int_equal(say(o, "lost, and no signal\n"), -ENOBUFS);
+    outlet_end(o);
+    close(fds[1]);
 }
 
 static void a_closed_descriptor_is_an_error_that_is_counted(void **state)
 {
     int fds[2];
-    struct outlet o = {0};
+    struct outlet *o = NULL;
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    assert_int_equal(outlet_open(&o, &outlet_descriptor, NULL, fds[0]), 0); /* cannot be written */
-    assert_int_equal(write_text(&o, "lost\n"), -EBADF);
-    assert_int_equal(outlet_lost(&o), 1);
-    outlet_close(&o);
+    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[0], &small_queue, &o), 0);
+    assert_int_equal(say(o, "lost\n"), -EBADF); /* it cannot be written */
+    assert_int_equal(atomic_load(&o->lost), 1);
+    outlet_end(o);
     close(fds[0]);
     close(fds[1]);
 }
 
-static void a_file_that_cannot_be_opened_leaves_the_outlet_as_it_was(void **state)
+static void a_file_that_cannot_be_opened_is_no_outlet(void **state)
+{
+    struct outlet *o = NULL;
+    assert_int_equal(outlet_new(&outlet_file, "/nowhere/at/all", -1, &small_queue, &o), -ENOENT);
+    assert_int_equal(outlet_new(&outlet_file, "/tmp", -1, &small_queue, &o), -EISDIR);
+    assert_null(o);
+}
+
+static void files_are_readable_by_their_owner_alone(void **state)
+{
+    char path[] = "/tmp/test_outlet.XXXXXX";
+    struct outlet *o = NULL;
+    struct stat found;
+    mode_t before = umask(0);
+    close(mkstemp(path));
+    unlink(path);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0600);
+    outlet_end(o);
+    unlink(path);
+    umask(before);
+}
+
+static void the_end_of_an_outlet_writes_what_waits(void **state)
+{
+    char path[] = "/tmp/test_outlet.XXXXXX";
+    char text[4096] = "";
+    struct outlet *o = NULL;
+    int fd = mkstemp(path);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(say(o, "a line\n"), 0);
+    outlet_end(o);
+    assert_int_equal(pread(fd, text, sizeof(text), 0), 700);
+    close(fd);
+    unlink(path);
+}
+
+static void the_writer_writes_without_being_asked(void **state)
 {
     int fds[2];
-    struct outlet o;
-    open_pipe(fds, &o);
-    assert_int_equal(outlet_open(&o, &outlet_file, "/nowhere/at/all", -1), -ENOENT);
-    assert_int_equal(outlet_open(&o, &outlet_file, "/tmp", -1), -EISDIR);
-    assert_int_equal(write_text(&o, "still here\n"), 0);
-    assert_reads(fds[0], "still here\n");
-    close_pipe(fds, &o);
+    char path[64];
+    char text[16] = "";
+    struct outlet *o = NULL;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[1]);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(say(o, "by itself\n"), 0);
+    assert_int_equal(read(fds[0], text, sizeof(text)), 10); /* waits for it */
+    assert_string_equal(text, "by itself\n");
+    outlet_end(o);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static int no_thread(pthread_t *out, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
+{
+    return EAGAIN;
+}
+
+static void without_a_thread_lines_are_written_by_who_says_them(void **state)
+{
+    char path[] = "/tmp/test_outlet.XXXXXX";
+    char text[64] = "";
+    struct outlet *o = NULL;
+    const struct thread_ops before = thread_ops;
+    int fd = mkstemp(path);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    thread_ops.create = no_thread;
+    int err = say(o, "now\n");
+    thread_ops = before;
+    assert_int_equal(err, 0);
+    assert_int_equal(pread(fd, text, sizeof(text), 0), 4);
+    assert_int_equal(atomic_load(&o->writer), OUTLET_WRITER_NONE);
+    outlet_end(o);
+    close(fd);
+    unlink(path);
+}
+
+static void all_at_once_means_after_all_that_waits(void **state)
+{
+    char path[] = "/tmp/test_outlet.XXXXXX";
+    char text[64] = "";
+    struct outlet *o = NULL;
+    int fd = mkstemp(path);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(say(o, "one\n"), 0);
+    outlet_all_at_once(true);
+    assert_int_equal(say(o, "two\n"), 0);
+    outlet_all_at_once(false);
+    assert_true(pread(fd, text, sizeof(text), 0) > 0);
+    assert_string_equal(text, "one\ntwo\n");
+    outlet_end(o);
+    close(fd);
+    unlink(path);
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(writes_the_pieces_as_one),
-    cmocka_unit_test(a_full_pipe_loses_lines_and_tells_how_many),
-    cmocka_unit_test(a_pipe_that_drains_in_time_loses_nothing),
+    cmocka_unit_test(a_line_is_written_at_once),
+    cmocka_unit_test(a_blocked_reader_blocks_nobody_and_loses_nothing),
+    cmocka_unit_test(a_full_queue_loses_lines_and_tells_how_many),
     cmocka_unit_test(a_torn_line_is_ended_before_the_next),
+    cmocka_unit_test(a_full_disk_keeps_what_a_queue_holds_and_goes_on_in_the_middle),
     cmocka_unit_test(a_full_disk_is_an_error_that_is_counted),
-    cmocka_unit_test(an_interrupted_write_goes_on),
+    cmocka_unit_test(a_broken_pipe_is_an_error_that_is_counted),
+    cmocka_unit_test(a_socket_is_written_to_without_waiting),
     cmocka_unit_test(a_closed_descriptor_is_an_error_that_is_counted),
-    cmocka_unit_test(a_file_that_cannot_be_opened_leaves_the_outlet_as_it_was),
+    cmocka_unit_test(a_file_that_cannot_be_opened_is_no_outlet),
+    cmocka_unit_test(files_are_readable_by_their_owner_alone),
+    cmocka_unit_test(the_end_of_an_outlet_writes_what_waits),
+    cmocka_unit_test(the_writer_writes_without_being_asked),
+    cmocka_unit_test(without_a_thread_lines_are_written_by_who_says_them),
+    cmocka_unit_test(all_at_once_means_after_all_that_waits),
 };
 HARNESS_MAIN(tests)
