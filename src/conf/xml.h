@@ -119,6 +119,16 @@ int xml_copy(struct xml_doc *doc, struct xml_doc **out);
  */
 int xml_write(struct xml_doc *doc, struct xml_node *include, char **out, size_t *ret_len);
 
+/* ---- schemas: xml_schema.c -------------------------------------------------------------- */
+
+/*
+ * Hold doc against the RELAX NG schema of len bytes, and tell all that it does not allow.
+ * Returns 0, -EINVAL (no schema) or -ENOMEM.
+ */
+int xml_validate(struct xml_doc *doc, const char *schema, size_t len,
+                 void (*tell)(void *closure, const char *file, long line, const char *what),
+                 void *closure);
+
 /* ---- changes: xml_edit.c, of a document that is the caller's alone ----------------------- */
 
 /* May text (NUL-terminated) stand in a document?  Only UTF-8 without control characters may. */
