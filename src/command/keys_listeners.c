@@ -34,8 +34,8 @@ static const struct key keys[] = {
      .says = "Speak TLS."},
     {"listeners//listener", "@fanout", KEY_BOOLEAN, .flags = KEY_INHERITED,
      .says = "Spread connections over the loops of the pool; on if it has several."},
-    {"listeners//listener", "@backlog", KEY_NUMBER, .min = 1, .max = 65535, .flags = KEY_INHERITED,
-     .says = "How many connections wait to be accepted."},
+    {"listeners//listener", "@backlog", KEY_NUMBER, .min = 1, .max = 65535, .otherwise = "512",
+     .flags = KEY_INHERITED, .says = "How many connections wait to be accepted."},
     {"listeners//config", "no_delay", KEY_BOOLEAN, .otherwise = "true",
      .says = "Send without waiting for more (TCP_NODELAY)."},
 };

@@ -25,6 +25,10 @@
 #define CONF_CHILDREN_MAX      1024    /* different keys in one <config>, merged */
 #define CONF_NAME_MAX          63      /* bytes of the name of a program, and of its version */
 
+/* Mark a literal as an attribute, or as a key of <config>, for tools/keys.py. */
+#define CONF_ATTRIBUTE(name) name
+#define CONF_KEY(name)       name
+
 /* Whom faults are told: with the file, the line (0: none) and the reason, for the call only. */
 struct conf_faults {
     void (*tell)(void *closure, const char *file, long line, const char *what);

@@ -12,13 +12,14 @@
 #ifndef EVENTER_CONF_ENV_H
 #define EVENTER_CONF_ENV_H
 
+#include "conf/conf.h"
 #include "conf/xml.h"
 
 #include <stdbool.h>
 
 #define ENV_NAME_LEN_MAX 255 /* bytes of the name of a variable */
 #define ENV_REASON_SIZE  160 /* bytes of an explanation, with its NUL */
-#define ENV_ATTRIBUTE    "require_env"
+#define ENV_ATTRIBUTE    CONF_ATTRIBUTE("require_env")
 
 /*
  * Does the condition text hold?  Returns 0; -EINVAL with reason filled: it is none; or -ENOMEM.

@@ -98,7 +98,7 @@ static int put_inherited(struct keys *keys, struct xml_node *element, unsigned d
     if (err == 0 && depth == CONF_INHERIT_DEPTH_MAX)
         err = complain(keys, element, id, "elements inherit from each other too deep");
     for (; node != NULL && err == 0; node = xml_next(node)) {
-        int found = has_text(doc, xml_attribute(node, "id"), id);
+        int found = has_text(doc, xml_attribute(node, CONF_ATTRIBUTE("id")), id);
         if (found < 0)
             err = section_fail(keys->place, found);
         if (found <= 0 || env_is_off(doc, node, ENV_ATTRIBUTE))

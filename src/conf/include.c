@@ -173,7 +173,7 @@ static bool find_place(struct reading *r, struct xml_node *include, struct place
     char *file = NULL;
     struct xml_doc *around = file_of(r, include);
     const char *base = xml_origin(around)->path;
-    if (!read_attribute(r, include, "file", &file))
+    if (!read_attribute(r, include, CONF_ATTRIBUTE("file"), &file))
         return false;
     *out = (struct place){.include = include};
     out->name = base == NULL ? alloc_text(file) : file_beside(xml_name(around), file);
@@ -188,7 +188,7 @@ static bool find_place(struct reading *r, struct xml_node *include, struct place
 static bool is_snippet(struct reading *r, struct xml_node *include)
 {
     char *text = NULL;
-    if (!read_attribute(r, include, "snippet", &text) || text == NULL)
+    if (!read_attribute(r, include, CONF_ATTRIBUTE("snippet"), &text) || text == NULL)
         return false;
     bool is_on = strcasecmp(text, "true") == 0 || strcasecmp(text, "on") == 0;
     if (!is_on && strcasecmp(text, "false") != 0 && strcasecmp(text, "off") != 0)

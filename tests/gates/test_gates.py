@@ -37,12 +37,29 @@ planted_count \\- count what was planted
 .SH DESCRIPTION
 It counts.
 """
+KEYS_PAGE = """.\\" SPDX-License-Identifier: MIT
+.Dd November 22, 2026
+.Dt EVENTER.CONF 5
+.Os
+.Sh NAME
+.Nm eventer.conf
+.Nd keys
+.Sh DESCRIPTION
+.Bl -column "attribute" "kind"
+.It Sy attribute Ta Sy kind
+.It {} Ta number
+.El
+"""
+READS = '#include "conf/conf.h"\nvoid read(void)\n{{\n    conf_get_int({});\n}}\n'
 GOOD = {
     "include/planted.h": HEADER,
     "src/layers.txt": LAYERS,
     "src/base/a.h": SPDX + "int a_one(void);\n",
     "src/base/a.c": SPDX + '#include "base/a.h"\n\nint a_one(void)\n{\n    return 1;\n}\n',
     "docs/man/planted_count.3": PAGE,
+    "docs/man/eventer.conf.5": KEYS_PAGE.format("port"),
+    "src/command/keys_b.c": SPDX + 'const struct key b = {"b", "@port", KEY_NUMBER, .min = 0};\n',
+    "src/log/read.c": SPDX + READS.format('"b/@port"'),
 }
 
 FORMAT = ["format", "--check", "TREE"]
@@ -50,6 +67,7 @@ TIDY = ["tidy.py", "TREE"]
 INCLUDES = ["layers.py", "TREE"]
 HEADERS = ["headers.py", "TREE"]
 MAN = ["man.py", "TREE"]
+KEYS = ["keys.py", "TREE"]
 
 
 def function(name, lines):
@@ -118,6 +136,21 @@ CASES = [
     ("a name without a synopsis", MAN,
      {"docs/man/planted_count.3": PAGE.replace("int planted_count(void)", "int")},
      "docs/man/planted_count.3:3: planted_count is not in the SYNOPSIS"),
+    ("a key that is in no table", KEYS, {"src/log/b.c": SPDX + READS.format('"b/@tls"')},
+     "src/log/b.c:5: the key @tls is in no table"),
+    ("a key below a macro", KEYS,
+     {"src/log/b.c": SPDX + '#define INHERITED(name) "x/@" name\n' +
+      READS.format('INHERITED("tls")')}, "src/log/b.c:6: the key @tls is in no table"),
+    ("a key of a merged element", KEYS,
+     {"src/log/b.c": SPDX + READS.format('strcmp(key, "tls")')},
+     "src/log/b.c:5: the key tls is in no table"),
+    ("a key that nobody reads", KEYS, {"src/log/read.c": SPDX},
+     "src/command/keys_b.c:2: the key @port is read by nobody"),
+    ("a key without words", KEYS, {"docs/man/eventer.conf.5": KEYS_PAGE.format("number")},
+     "src/command/keys_b.c:2: the key @port is not in"),
+    ("words without a key", KEYS,
+     {"docs/man/eventer.conf.5": KEYS_PAGE.format("port Ta x\n.It gone")},
+     "docs/man/eventer.conf.5:12: gone is no key"),
     ("a page with a fault", MAN, {"docs/man/b.5": PAGE + ".XX unknown macro\n"},
      "docs/man/b.5:8: "),
 ]
@@ -279,7 +312,7 @@ def warnings_and_frames_are_errors():
 def main():
     """Run every case; print the counts as the other test programs do."""
     results = [try_case("nothing", command, {}, None)
-               for command in (FORMAT, TIDY, INCLUDES, HEADERS, MAN)]
+               for command in (FORMAT, TIDY, INCLUDES, HEADERS, MAN, KEYS)]
     results += [try_case(*case) for case in CASES]
     results += [names_are_compared(), map_is_written_anew(), calls_are_linked(),
                 warnings_and_frames_are_errors()]
