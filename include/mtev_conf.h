@@ -145,6 +145,38 @@ mtev_conf_set_boolean(mtev_conf_section_t section, const char *path, mtev_boolea
  */
 API_EXPORT(int) mtev_conf_remove_section(mtev_conf_section_t section);
 
+/*
+ * Write what was changed back to its files, each replaced as a whole and with its mode kept; what
+ * is not changed, comments and <include>s stay, but the form of tags and blanks in them may not.
+ * Returns 0; or -1 with errno and *error (of free(3); NULL without memory), or without error
+ * (NULL) a log line.  EEXIST: a file was changed since it was read, and is not overwritten; ENOENT:
+ * the configuration is not from a file; EDEADLK: this thread holds a section for writing; EINVAL:
+ * what was changed is included twice; or as open(2), write(2) and rename(2).  Blocks on the disk.
+ */
+API_EXPORT(int) mtev_conf_write_file(char **error);
+
+/* Return the text of the file itself as it is now, NUL-terminated; free(3) it.  NULL with errno. */
+API_EXPORT(char *) mtev_conf_write_in_mem(size_t *len);
+
+/*
+ * Write what was changed to the journal, FILE.journal, from which a load takes it as long as FILE
+ * is as it was; mtev_conf_write_file() removes it.  Returns 0, or -1 with errno after a log line.
+ * Blocks on the disk: for a job, or mtev_conf_watch_and_journal_watchdog().
+ */
+API_EXPORT(int) mtev_conf_write_log(void *unused);
+/* It may be called without an argument. */
+#define mtev_conf_write_log(...) (mtev_conf_write_log)((void *)0)
+
+/*
+ * Have f (such as mtev_conf_write_log) called with closure after changes, in a job, and at the end
+ * of eventer_loop().  mtev_conf_coalesce_changes(): so many seconds after the first change, so that
+ * those that follow it are in one call; 5 if it is not called, 86400 at most.  f returning other
+ * than 0 is called again.  After eventer_init().
+ */
+API_EXPORT(void)
+mtev_conf_watch_and_journal_watchdog(int (*f)(void *closure), void *closure);
+API_EXPORT(void) mtev_conf_coalesce_changes(uint32_t seconds);
+
 /* The name and the version of the program (copied), at most 63 bytes; "" until they are set. */
 API_EXPORT(void) mtev_set_app_name(const char *name);
 API_EXPORT(const char *) mtev_get_app_name(void);

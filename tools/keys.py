@@ -4,9 +4,9 @@
 of src/command/keys_*.c, and those in eventer.conf(5) are the same.
 
 The code names a key in a literal that ends in @name or config/name, in INHERITED("name") where the
-macro adds the @, in CONF_ATTRIBUTE("name") or CONF_KEY("name"), or where it looks into a merged <config>: a comparison with
-key, or mtev_hash_dict_get().  The page names one in an item whose list is of keys: a row of a list
-with columns, or a tag set in .Sy.
+macro adds the @, in CONF_ATTRIBUTE("name") or CONF_KEY("name"), or where it looks into a merged
+<config>: a comparison with key, or mtev_hash_dict_get().  The page names one in an item of a list:
+a row of one with columns, or a tag set in .Sy.
 """
 import os
 import re

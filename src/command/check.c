@@ -178,7 +178,7 @@ static size_t check_file(const char *path, const char *name)
 {
     struct check check = {.path = path};
     const struct conf_faults faults = {.tell = on_fault, .closure = &check};
-    include_read_file(path, path, &faults, &check.doc);
+    include_read_file(path, path, NULL, &faults, &check.doc);
     bool is_read = check.faults == 0;
     if (check.doc != NULL) {
         check_name(&check, name);

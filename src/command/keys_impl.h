@@ -10,6 +10,7 @@
 extern const struct key_block keys_eventer;
 extern const struct key_block keys_listeners;
 extern const struct key_block keys_logs;
+extern const struct key_block keys_modules;
 extern const struct key_block keys_rest;
 extern const struct key_block keys_root;
 

@@ -61,7 +61,11 @@ static int take_over(struct xml_doc *doc, int err, bool is_reload)
 static int load_file(const char *name, const char *path, bool is_reload)
 {
     struct xml_doc *doc = NULL;
-    int err = include_read_file(name, path, &logged, &doc);
+    struct journal journal;
+    int err = journal_read(path, &journal);
+    if (err == 0)
+        err = include_read_file(name, path, &journal, &logged, &doc);
+    journal_free(&journal);
     return take_over(doc, err, is_reload);
 }
 

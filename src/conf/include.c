@@ -2,7 +2,6 @@
 #include "conf/include.h"
 
 #include "base/alloc.h"
-#include "base/siphash.h"
 #include "conf/env.h"
 #include "conf/file.h"
 #include "conf/value.h"
@@ -14,6 +13,7 @@
 #define FAULT_SIZE 512 /* bytes of a fault, with its NUL; what is longer is cut */
 
 struct reading {
+    const struct journal *journal;
     const struct conf_faults *faults;
     struct xml_doc *doc;
     size_t bytes;    /* of all files so far */
@@ -60,7 +60,6 @@ static void too_long(struct reading *r, const char *name)
 static struct xml_doc *parse(struct reading *r, const char *name, const char *bytes, size_t len,
                              bool is_snippet)
 {
-    static const uint64_t key[2];
     struct xml_error error;
     struct xml_doc *doc = NULL;
     if (len > CONF_BYTES_MAX - r->bytes) {
@@ -76,7 +75,35 @@ static struct xml_doc *parse(struct reading *r, const char *name, const char *by
     if (err != 0)
         return NULL;
     r->bytes += len;
-    xml_origin(doc)->digest = siphash(bytes, len, key);
+    return doc;
+}
+
+/* What the journal has for a file that holds text, if that is what it is for; or NULL. */
+static const struct journal_entry *find_newer(struct reading *r, const char *path,
+                                              const struct buf *text, uint64_t digest)
+{
+    const struct journal_entry *entry = journal_find(r->journal, path);
+    if (entry == NULL || entry->digest == digest)
+        return entry;
+    bool is_written = entry->len == text->len && memcmp(entry->text, text->bytes, text->len) == 0;
+    if (!is_written)
+        mtevL(mtev_error, "%s: it was changed after its journal was written, which is not used\n",
+              path);
+    return NULL;
+}
+
+/* Parse what a file holds, or what the journal has for it. */
+static struct xml_doc *parse_newest(struct reading *r, const char *name, const char *path,
+                                    const struct buf *text, bool is_snippet)
+{
+    uint64_t digest = journal_digest(text->bytes, text->len);
+    const struct journal_entry *newer = find_newer(r, path, text, digest);
+    struct xml_doc *doc = newer == NULL ? parse(r, name, text->bytes, text->len, is_snippet)
+                                        : parse(r, name, newer->text, newer->len, is_snippet);
+    if (doc == NULL)
+        return NULL;
+    xml_origin(doc)->digest = digest;
+    xml_origin(doc)->is_changed = newer != NULL;
     return doc;
 }
 
@@ -90,7 +117,7 @@ static struct xml_doc *read_one(struct reading *r, const char *name, const char 
     buf_init(&text, (size_t)CONF_BYTES_MAX * 2);
     int err = file_read(path, CONF_BYTES_MAX - r->bytes, is_include, &text, &stat);
     if (err == 0)
-        doc = parse(r, name, text.bytes, text.len, is_snippet);
+        doc = parse_newest(r, name, path, &text, is_snippet);
     else if (err == -EFBIG)
         too_long(r, name);
     else if (err == -EINVAL && is_include)
@@ -278,10 +305,10 @@ static int finish(struct reading *r, struct xml_doc *doc, struct xml_doc **out)
     return r->result == -ENOSPC ? -EINVAL : r->result;
 }
 
-int include_read_file(const char *name, const char *path, const struct conf_faults *faults,
-                      struct xml_doc **out)
+int include_read_file(const char *name, const char *path, const struct journal *journal,
+                      const struct conf_faults *faults, struct xml_doc **out)
 {
-    struct reading r = {.faults = faults};
+    struct reading r = {.journal = journal, .faults = faults};
     return finish(&r, read_one(&r, name, path, false, false), out);
 }
 
