@@ -4,9 +4,9 @@
 of src/command/keys_*.c, and those in eventer.conf(5) are the same.
 
 The code names a key in a literal that ends in @name or config/name, in INHERITED("name") where the
-macro adds the @, in CONF_ATTRIBUTE("name") or CONF_KEY("name"), or where it looks into a merged
-<config>: a comparison with key, or mtev_hash_dict_get().  The page names one in an item of a list:
-a row of one with columns, or a tag set in .Sy.
+macro adds the @, in EITHER("name") where it is both, in CONF_ATTRIBUTE("name") or CONF_KEY("name"),
+or where it looks into a merged <config>: a comparison with key, or mtev_hash_dict_get().  The page
+names one in an item of a list: a row of one with columns, or a tag set in .Sy.
 """
 import os
 import re
@@ -23,6 +23,7 @@ ATTRIBUTE = re.compile(r"(?:^|[/: (])@([A-Za-z_]\w*)$")
 CHILD = re.compile(r"(?:^|/)config/([A-Za-z_]\w*)$")
 MACRO = re.compile(r"#define INHERITED\(\w+\)[^\n]*@")
 INHERITED = re.compile(r'\bINHERITED\("([A-Za-z_]\w*)"\)')
+EITHER = re.compile(r'\bEITHER\("([A-Za-z_]\w*)"\)')
 MARKED = re.compile(r'\bCONF_ATTRIBUTE\("([A-Za-z_]\w*)"\)')
 LOOKED_UP = re.compile(r'(?:\bCONF_KEY\(|\bstrn?cmp\((?:[\w.\[\]>-]*\b)?key, |'
                        r'\bmtev_hash_dict_get\([^,()]*, )"([A-Za-z_]\w*)"')
@@ -59,6 +60,8 @@ def in_code(root):
                  for attribute in ATTRIBUTE.finditer(match.group(1))]
         found += [(match.start(), child.group(1)) for match in STRING.finditer(text)
                   for child in CHILD.finditer(match.group(1))]
+        found += [(match.start(), sign + match.group(1)) for match in EITHER.finditer(text)
+                  for sign in ("@", "")]
         if MACRO.search(text):
             found += [(match.start(), "@" + match.group(1)) for match in INHERITED.finditer(text)]
         for pattern in (LOOKED_UP, PROPERTY):

@@ -43,21 +43,31 @@ struct thread_ops thread_ops = {
     .wake = futex_wake,
 };
 
-int thread_start_detached(void *(*run)(void *arg), void *arg)
+static int start(pthread_t *out, void *(*run)(void *arg), void *arg, int detach_state)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    pthread_t thread;
     pthread_attr_t attr;
     sigset_t blocked;
     sigfillset(&blocked);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&blocked, faults[i]); /* they are this thread's own, and there is a handler */
     pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setdetachstate(&attr, detach_state);
     pthread_attr_setsigmask_np(&attr, &blocked);
-    int err = thread_ops.create(&thread, &attr, run, arg);
+    int err = thread_ops.create(out, &attr, run, arg);
     pthread_attr_destroy(&attr);
     return -err;
+}
+
+int thread_start(pthread_t *out, void *(*run)(void *arg), void *arg)
+{
+    return start(out, run, arg, PTHREAD_CREATE_JOINABLE);
+}
+
+int thread_start_detached(void *(*run)(void *arg), void *arg)
+{
+    pthread_t thread;
+    return start(&thread, run, arg, PTHREAD_CREATE_DETACHED);
 }
 
 static _Thread_local char name_text[THREAD_NAME_SIZE];

@@ -31,9 +31,10 @@ struct thread_ops {
 extern struct thread_ops thread_ops __attribute__((visibility("hidden")));
 
 /*
- * Start a thread that runs run(arg) and that nobody joins.  Signals go to other threads, except
- * those of its own faults.  Returns 0 or -errno.
+ * Start a thread that runs run(arg), and that is joined, or in the other case that nobody joins.
+ * Signals go to other threads, except those of its own faults.  Returns 0 or -errno.
  */
+int thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
 int thread_start_detached(void *(*run)(void *arg), void *arg);
 
 #define THREAD_NAME_SIZE 32

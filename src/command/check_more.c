@@ -140,15 +140,15 @@ void check_outlets(struct check *check, struct xml_node *logs)
 /* ---- listeners ------------------------------------------------------------------- */
 
 /* The types that the library has; programs register more. */
-static const char *const types[] = {"http_rest_api"};
+static const char *const types[] = {"http_rest_api", "control_dispatch"};
 
 void check_listener(struct check *check, struct xml_node *listener)
 {
     char *address = check_inherited(check, listener, "address");
     char *type = check_inherited(check, listener, "type");
-    bool is_path = address != NULL && address[0] == '/';
+    bool is_local = address != NULL && (address[0] == '/' || address[0] == '@');
     bool is_known = type == NULL;
-    if (!is_path && !check_inherits(check, listener, "port"))
+    if (!is_local && !check_inherits(check, listener, "port"))
         check_fault(check, listener, "<listener> has no port");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         is_known = is_known || strcmp(type, types[i]) == 0;

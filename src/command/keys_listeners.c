@@ -3,15 +3,32 @@
 #include "command/keys_impl.h"
 
 #include "base/alloc.h"
-#include "listener/address.h"
+#include "listener/settings.h"
 
 #include <string.h>
 
 static bool is_address(const char *name, const char *value)
 {
     struct address address;
+    bool is_dual;
     (void)name;
-    return address_parse(value, 1, &address) == 0;
+    return address_parse(value, 1, &address, &is_dual) == 0;
+}
+
+static bool is_mode(const char *name, const char *value)
+{
+    struct listen_values v;
+    (void)name;
+    return settings_read_mode(value, &v) == 0;
+}
+
+static bool are_networks(const char *name, const char *value)
+{
+    struct listen_values v = {.proxy_count = 0};
+    const char *word;
+    size_t len;
+    (void)name;
+    return settings_read_proxies(value, &v, &word, &len) == 0;
 }
 
 static const struct key_element elements[] = {
@@ -26,18 +43,90 @@ static const struct key keys[] = {
     {"listeners//listener", "@type", KEY_TEXT, .flags = KEY_INHERITED | KEY_REQUIRED,
      .says = "Who serves its connections."},
     {"listeners//listener", "@address", KEY_CHECKED, .is_right = is_address,
-     .form = "*, inet:*, inet6:*, an IP address or an absolute path", .otherwise = "*",
-     .flags = KEY_INHERITED, .says = "Where it listens."},
+     .form = "*, inet:*, inet6:*, inet46:*, an IP address, @NAME or an absolute path",
+     .otherwise = "*", .flags = KEY_INHERITED, .says = "Where it listens."},
     {"listeners//listener", "@port", KEY_NUMBER, .min = 0, .max = 65535, .flags = KEY_INHERITED,
      .says = "The TCP port; 0 lets the system choose one."},
     {"listeners//listener", "@ssl", KEY_BOOLEAN, .otherwise = "off", .flags = KEY_INHERITED,
      .says = "Speak TLS."},
-    {"listeners//listener", "@fanout", KEY_BOOLEAN, .flags = KEY_INHERITED,
-     .says = "Spread connections over the loops of the pool; on if it has several."},
+    /* These may stand in either place. */
+    {"listeners//listener", "@mode", KEY_CHECKED, .is_right = is_mode,
+     .form = "an octal number up to 0777", .flags = KEY_INHERITED,
+     .says = "The permissions of the path of a unix socket."},
+    {"listeners//listener", "@owner", KEY_TEXT, .flags = KEY_INHERITED,
+     .says = "The user who has the path of a unix socket."},
+    {"listeners//listener", "@group", KEY_TEXT, .flags = KEY_INHERITED,
+     .says = "The group that has the path of a unix socket."},
     {"listeners//listener", "@backlog", KEY_NUMBER, .min = 1, .max = 65535, .otherwise = "512",
      .flags = KEY_INHERITED, .says = "How many connections wait to be accepted."},
+    {"listeners//listener", "@fanout", KEY_BOOLEAN, .otherwise = "on", .flags = KEY_INHERITED,
+     .says = "Spread connections over the loops of the pool."},
+    {"listeners//listener", "@fanout_pool", KEY_TEXT, .otherwise = "default",
+     .flags = KEY_INHERITED, .says = "The pool whose loops accept and serve."},
+    {"listeners//listener", "@reuseport", KEY_BOOLEAN, .otherwise = "off", .flags = KEY_INHERITED,
+     .says = "A socket for each loop of the pool (SO_REUSEPORT)."},
+    {"listeners//listener", "@accept_thread", KEY_BOOLEAN, .otherwise = "off",
+     .flags = KEY_INHERITED, .says = "A thread of its own accepts."},
+    {"listeners//listener", "@no_delay", KEY_BOOLEAN, .otherwise = "true", .flags = KEY_INHERITED,
+     .says = "Send without waiting for more (TCP_NODELAY)."},
+    {"listeners//listener", "@keepalive", KEY_BOOLEAN, .otherwise = "off", .flags = KEY_INHERITED,
+     .says = "Look whether silent peers are there (SO_KEEPALIVE)."},
+    {"listeners//listener", "@defer_accept", KEY_NUMBER, .min = 0, .max = 3600, .otherwise = "0",
+     .flags = KEY_INHERITED, .says = "Seconds to wait for the first bytes (TCP_DEFER_ACCEPT)."},
+    {"listeners//listener", "@fastopen", KEY_NUMBER, .min = 0, .max = 65535, .otherwise = "0",
+     .flags = KEY_INHERITED, .says = "Clients that send with their first packet (TCP_FASTOPEN)."},
+    {"listeners//listener", "@max_connections", KEY_NUMBER, .min = 0, .max = 4194304,
+     .otherwise = "0", .flags = KEY_INHERITED,
+     .says = "How many connections there are at once; 0: any number."},
+    {"listeners//listener", "@max_per_address", KEY_NUMBER, .min = 0, .max = 4194304,
+     .otherwise = "0", .flags = KEY_INHERITED,
+     .says = "How many of them one peer has; 0: any number."},
+    {"listeners//listener", "@accept_rate", KEY_NUMBER, .min = 0, .max = 1000000, .otherwise = "0",
+     .flags = KEY_INHERITED, .says = "How many are accepted a second; 0: any number."},
+    {"listeners//listener", "@accept_burst", KEY_NUMBER, .min = 1, .max = 1000000,
+     .flags = KEY_INHERITED, .says = "How many of these at once; accept_rate if not given."},
+    {"listeners//listener", "@idle_timeout", KEY_NUMBER, .min = 0, .max = 86400000,
+     .otherwise = "0", .flags = KEY_INHERITED,
+     .says = "Milliseconds without a byte until a connection is told; 0: never."},
+    {"listeners//listener", "@proxy_protocol_from", KEY_CHECKED, .is_right = are_networks,
+     .form = "addresses, blocks of them and unix", .flags = KEY_INHERITED,
+     .says = "The networks whose connections begin with a header of the PROXY protocol."},
+    {"listeners//config", "mode", KEY_CHECKED, .is_right = is_mode,
+     .form = "an octal number up to 0777", .says = "The permissions of the path of a unix socket."},
+    {"listeners//config", "owner", KEY_TEXT, .says = "The user who has the path of a unix socket."},
+    {"listeners//config", "group", KEY_TEXT,
+     .says = "The group that has the path of a unix socket."},
+    {"listeners//config", "backlog", KEY_NUMBER, .min = 1, .max = 65535, .otherwise = "512",
+     .says = "How many connections wait to be accepted."},
+    {"listeners//config", "fanout", KEY_BOOLEAN, .otherwise = "on",
+     .says = "Spread connections over the loops of the pool."},
+    {"listeners//config", "fanout_pool", KEY_TEXT, .otherwise = "default",
+     .says = "The pool whose loops accept and serve."},
+    {"listeners//config", "reuseport", KEY_BOOLEAN, .otherwise = "off",
+     .says = "A socket for each loop of the pool (SO_REUSEPORT)."},
+    {"listeners//config", "accept_thread", KEY_BOOLEAN, .otherwise = "off",
+     .says = "A thread of its own accepts."},
     {"listeners//config", "no_delay", KEY_BOOLEAN, .otherwise = "true",
      .says = "Send without waiting for more (TCP_NODELAY)."},
+    {"listeners//config", "keepalive", KEY_BOOLEAN, .otherwise = "off",
+     .says = "Look whether silent peers are there (SO_KEEPALIVE)."},
+    {"listeners//config", "defer_accept", KEY_NUMBER, .min = 0, .max = 3600, .otherwise = "0",
+     .says = "Seconds to wait for the first bytes (TCP_DEFER_ACCEPT)."},
+    {"listeners//config", "fastopen", KEY_NUMBER, .min = 0, .max = 65535, .otherwise = "0",
+     .says = "Clients that send with their first packet (TCP_FASTOPEN)."},
+    {"listeners//config", "max_connections", KEY_NUMBER, .min = 0, .max = 4194304, .otherwise = "0",
+     .says = "How many connections there are at once; 0: any number."},
+    {"listeners//config", "max_per_address", KEY_NUMBER, .min = 0, .max = 4194304, .otherwise = "0",
+     .says = "How many of them one peer has; 0: any number."},
+    {"listeners//config", "accept_rate", KEY_NUMBER, .min = 0, .max = 1000000, .otherwise = "0",
+     .says = "How many are accepted a second; 0: any number."},
+    {"listeners//config", "accept_burst", KEY_NUMBER, .min = 1, .max = 1000000,
+     .says = "How many of these at once; accept_rate if not given."},
+    {"listeners//config", "idle_timeout", KEY_NUMBER, .min = 0, .max = 86400000, .otherwise = "0",
+     .says = "Milliseconds without a byte until a connection is told; 0: never."},
+    {"listeners//config", "proxy_protocol_from", KEY_CHECKED, .is_right = are_networks,
+     .form = "addresses, blocks of them and unix",
+     .says = "The networks whose connections begin with a header of the PROXY protocol."},
 };
 
 const struct key_block keys_listeners = KEY_BLOCK("listeners", elements, keys);

@@ -288,7 +288,7 @@ static bool await_input(mtev_http_session_ctx *ctx)
         conn_close(ctx);
         return false;
     }
-    set_deadline(ctx, ctx->home->times.keepalive);
+    set_deadline(ctx, ctx->keepalive_ns != 0 ? ctx->keepalive_ns : ctx->home->times.keepalive);
     return false;
 }
 
@@ -491,6 +491,7 @@ static void accepted(eventer_t e, void *context)
     ctx->home = home;
     ctx->dispatch = (http_dispatch_func)(uintptr_t)context;
     ctx->acceptor = e->closure;
+    ctx->keepalive_ns = listener_idle_ns(ctx->acceptor);
     ctx->timer.fire = on_deadline;
     ctx->again.run = run_again;
     ctx->state = CONN_READING;
@@ -547,6 +548,10 @@ static void drain_all(void)
     }
 }
 
+/* To whoever connects when there are too many already. */
+static const char refusal[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                              "Retry-After: 1\r\nConnection: close\r\n\r\n";
+
 int http_register_listener(const char *name, http_dispatch_func dispatch_func)
 {
     static bool has_hook;
@@ -556,5 +561,6 @@ int http_register_listener(const char *name, http_dispatch_func dispatch_func)
             return err;
         has_hook = true;
     }
-    return listener_register_type(name, accepted, (void *)(uintptr_t)dispatch_func);
+    int err = listener_register_type(name, accepted, (void *)(uintptr_t)dispatch_func);
+    return err != 0 ? err : listener_set_refusal(name, refusal);
 }

@@ -125,7 +125,8 @@ struct mtev_http_session_ctx { /* a connection */
     http_dispatch_func dispatch;
     mtev_acceptor_closure_t *acceptor; /* shared through e */
     struct wheel_node timer;
-    uint64_t deadline_ns; /* 0: none.  The timer may be earlier: then it is set again */
+    uint64_t keepalive_ns; /* idle_timeout of its listener; 0: that of its home */
+    uint64_t deadline_ns;  /* 0: none.  The timer may be earlier: then it is set again */
     struct ring all;
     struct mail again; /* another turn */
     uint64_t lingered; /* bytes */

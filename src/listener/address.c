@@ -8,23 +8,39 @@
 #include <stdio.h>
 #include <string.h>
 
-int address_parse(const char *text, uint16_t port, struct address *out)
+/* Read a path, or with '@' in its place the NUL that abstract names begin with. */
+static int parse_local(const char *text, struct address *out)
 {
+    const bool is_abstract = text[0] == '@';
+    const size_t len = strlen(text), size = is_abstract ? len : len + 1;
+    if (len == 1 && is_abstract)
+        return -EINVAL;
+    if (size > sizeof(out->local.sun_path))
+        return -ENAMETOOLONG;
+    out->local.sun_family = AF_UNIX;
+    memcpy(out->local.sun_path, text, size);
+    if (is_abstract)
+        out->local.sun_path[0] = '\0';
+    out->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    return 0;
+}
+
+int address_parse(const char *text, uint16_t port, struct address *out, bool *ret_is_dual)
+{
+    const bool is_dual = strcmp(text, "inet46:*") == 0;
     struct address a;
     memset(&a, 0, sizeof(a));
-    if (text[0] == '/') {
-        size_t len = strlen(text);
-        if (len >= sizeof(a.local.sun_path))
-            return -ENAMETOOLONG;
-        a.local.sun_family = AF_UNIX;
-        memcpy(a.local.sun_path, text, len + 1);
-        a.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+    if (text[0] == '/' || text[0] == '@') {
+        int err = parse_local(text, &a);
+        if (err != 0)
+            return err;
     } else if (strcmp(text, "*") == 0 || strcmp(text, "inet:*") == 0 ||
                inet_pton(AF_INET, text, &a.v4.sin_addr) == 1) {
         a.v4.sin_family = AF_INET; /* "*" leaves the address zero: INADDR_ANY */
         a.v4.sin_port = htons(port);
         a.len = sizeof(a.v4);
-    } else if (strcmp(text, "inet6:*") == 0 || inet_pton(AF_INET6, text, &a.v6.sin6_addr) == 1) {
+    } else if (strcmp(text, "inet6:*") == 0 || is_dual ||
+               inet_pton(AF_INET6, text, &a.v6.sin6_addr) == 1) {
         a.v6.sin6_family = AF_INET6;
         a.v6.sin6_port = htons(port);
         a.len = sizeof(a.v6);
@@ -32,6 +48,7 @@ int address_parse(const char *text, uint16_t port, struct address *out)
         return -EINVAL;
     }
     *out = a;
+    *ret_is_dual = is_dual;
     return 0;
 }
 
@@ -48,6 +65,18 @@ int address_of(int fd, struct address *out)
     return 0;
 }
 
+uint16_t address_port(const struct address *a)
+{
+    return ntohs(a->any.sa_family == AF_INET    ? a->v4.sin_port
+                 : a->any.sa_family == AF_INET6 ? a->v6.sin6_port
+                                                : 0);
+}
+
+bool address_has_any_port(const struct address *a)
+{
+    return a->any.sa_family != AF_UNIX && address_port(a) == 0;
+}
+
 bool address_is_same(const struct address *a, const struct address *b, bool any_port)
 {
     if (a->any.sa_family != b->any.sa_family)
@@ -59,6 +88,19 @@ bool address_is_same(const struct address *a, const struct address *b, bool any_
         return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr)) == 0 &&
                (any_port || a->v6.sin6_port == b->v6.sin6_port);
     return a->len == b->len && memcmp(&a->local, &b->local, a->len) == 0;
+}
+
+/* The name of a unix socket; a path need not end in a NUL. */
+static void format_local(const struct sockaddr_un *local, socklen_t len, char *buffer)
+{
+    const size_t start = offsetof(struct sockaddr_un, sun_path);
+    const size_t name_len = len > start ? len - start : 0;
+    if (name_len == 0)
+        snprintf(buffer, ADDRESS_TEXT_MAX, "(unnamed)");
+    else if (local->sun_path[0] == '\0')
+        snprintf(buffer, ADDRESS_TEXT_MAX, "@%.*s", (int)name_len - 1, local->sun_path + 1);
+    else
+        snprintf(buffer, ADDRESS_TEXT_MAX, "%.*s", (int)name_len, local->sun_path);
 }
 
 void address_format(const struct address *a, char *buffer)
@@ -74,8 +116,7 @@ void address_format(const struct address *a, char *buffer)
         snprintf(buffer, ADDRESS_TEXT_MAX, "[%s]:%u", host, ntohs(a->v6.sin6_port));
         break;
     case AF_UNIX:
-        snprintf(buffer, ADDRESS_TEXT_MAX, "%s",
-                 a->local.sun_path[0] == '\0' ? "(unnamed)" : a->local.sun_path);
+        format_local(&a->local, a->len, buffer);
         break;
     default:
         snprintf(buffer, ADDRESS_TEXT_MAX, "?");

@@ -11,7 +11,8 @@
 
 struct inherited {
     struct inherited *next;
-    int fd; /* owned */
+    int fd;           /* owned */
+    bool is_reserved; /* not for those who take any port */
     struct address address;
 };
 
@@ -65,12 +66,26 @@ int listener_inherit(int fd)
     return 0;
 }
 
+static bool is_wanted(const struct inherited *at, const struct address *wanted, bool any_port)
+{
+    return address_is_same(&at->address, wanted, any_port) && !(any_port && at->is_reserved);
+}
+
+void inherited_reserve(const struct address *wanted)
+{
+    pthread_mutex_lock(&lock);
+    for (struct inherited *at = offered; at != NULL; at = at->next)
+        if (address_is_same(&at->address, wanted, false))
+            at->is_reserved = true;
+    pthread_mutex_unlock(&lock);
+}
+
 int inherited_take(const struct address *wanted, bool any_port)
 {
     int fd = -ENOENT;
     pthread_mutex_lock(&lock);
     struct inherited **at = &offered;
-    while (*at != NULL && !address_is_same(&(*at)->address, wanted, any_port))
+    while (*at != NULL && !is_wanted(*at, wanted, any_port))
         at = &(*at)->next;
     struct inherited *found = *at;
     if (found != NULL) {
@@ -80,6 +95,20 @@ int inherited_take(const struct address *wanted, bool any_port)
     }
     pthread_mutex_unlock(&lock);
     return fd;
+}
+
+uint32_t inherited_count(const struct address *wanted, bool any_port)
+{
+    const struct inherited *first = NULL;
+    uint32_t count = 0;
+    pthread_mutex_lock(&lock);
+    for (const struct inherited *at = offered; at != NULL; at = at->next) {
+        if (first == NULL && is_wanted(at, wanted, any_port))
+            first = at;
+        count += first != NULL && address_is_same(&at->address, &first->address, false);
+    }
+    pthread_mutex_unlock(&lock);
+    return count;
 }
 
 void listener_drop_inherited(void)

@@ -16,4 +16,10 @@
  */
 int inherited_take(const struct address *wanted, bool any_port);
 
+/* Leave the socket that is bound to wanted, if there is one, to whoever asks for that port. */
+void inherited_reserve(const struct address *wanted);
+
+/* How many such sockets there are at the address of the first one. */
+uint32_t inherited_count(const struct address *wanted, bool any_port);
+
 #endif

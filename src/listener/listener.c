@@ -1,312 +1,289 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listener.c - <listeners> of the configuration: types by name, and a socket for each stanza.
+ * listener.c - all listeners: what the configuration asks for, at the start and when it is read
+ * anew, and what programs ask for.
  */
 #include "listener/listener.h"
 
 #include "base/alloc.h"
 #include "conf/conf.h"
 #include "eventer/pool.h"
-#include "listener/socket.h"
+#include "listener/inherit.h"
+#include "listener/listener_impl.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BACKLOG_MAX 65535
+static struct listener *listeners; /* oldest first; each is shared */
+static uint64_t last_id;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of both */
+static _Atomic bool may_accept;                          /* eventer_loop*() was called */
 
-static struct listener_type *types;   /* newest first */
-static struct listen_socket *sockets; /* in the order of the configuration */
-static bool has_hooks, has_started;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all above */
+/* ---- one of them ----------------------------------------------------------------- */
 
-/* ---- types ----------------------------------------------------------------------- */
-
-static struct listener_type *find_type(const char *name)
+struct listener *listener_share(struct listener *l)
 {
-    struct listener_type *type = types;
-    while (type != NULL && strcmp(type->name, name) != 0)
-        type = type->next;
-    return type;
+    atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+    return l;
 }
 
-static int add_type(const char *name, const struct listener_type *wanted)
+void listener_release(struct listener *l)
 {
-    struct listener_type *type = alloc_bytes(sizeof(*type));
-    char *copy = alloc_text(name);
-    if (type == NULL || copy == NULL) {
-        alloc_free(type);
-        alloc_free(copy);
-        return -ENOMEM;
+    if (atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    peers_fini(&l->peers);
+    pthread_mutex_destroy(&l->lock);
+    pthread_mutex_destroy(&l->change);
+    alloc_free(l);
+}
+
+static void init_locks(struct listener *l)
+{
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&l->change, NULL);
+    pthread_mutex_init(&l->lock, &attr);
+    pthread_mutexattr_destroy(&attr);
+}
+
+static void set_settings(struct listener *l, struct listen_settings *settings)
+{
+    const struct eventer_pool *pool = settings->v.pool;
+    settings->listener = listener_share(l);
+    pthread_mutex_lock(&l->lock);
+    l->settings = settings;
+    for (uint32_t i = 0; i < l->socket_count; i++)
+        l->sockets[i].loop = pool->loops[i % pool->count];
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* A closed listener that has settings (taken).  NULL: no memory; settings are the caller's still.
+ */
+static struct listener *listener_new(struct listen_settings *settings)
+{
+    const struct listen_values *v = &settings->v;
+    const bool any_port = address_has_any_port(&v->address);
+    uint32_t count = v->shares_port ? v->pool->count : 1;
+    count = MAX(count, inherited_count(&v->address, any_port));
+    struct listener *l = alloc_zeroed(1, sizeof(*l) + count * sizeof(l->sockets[0]));
+    if (l == NULL)
+        return NULL;
+    atomic_init(&l->refs, 1);
+    init_locks(l);
+    peers_init(&l->peers);
+    l->address = v->address;
+    address_format(&l->address, l->text);
+    l->socket_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        l->sockets[i].listener = l;
+        l->sockets[i].fd = -1;
     }
-    *type = *wanted;
-    type->name = copy;
+    set_settings(l, settings);
+    return l;
+}
+
+static void add_to_list(struct listener *l)
+{
     pthread_mutex_lock(&lock);
-    int err = find_type(name) != NULL ? -EEXIST : 0;
-    if (err == 0) {
-        type->next = types;
-        types = type;
-    }
+    struct listener **last = &listeners;
+    while (*last != NULL)
+        last = &(*last)->next;
+    l->id = ++last_id;
+    *last = l;
     pthread_mutex_unlock(&lock);
-    if (err != 0) {
-        alloc_free(copy);
-        alloc_free(type);
-    }
+}
+
+static void take_off_list(struct listener *l)
+{
+    pthread_mutex_lock(&lock);
+    struct listener **at = &listeners;
+    while (*at != l)
+        at = &(*at)->next;
+    *at = l->next;
+    l->next = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Share the listener that comes behind the one called id; NULL: there is none. */
+static struct listener *share_next(uint64_t id)
+{
+    pthread_mutex_lock(&lock);
+    struct listener *l = listeners;
+    while (l != NULL && l->id <= id)
+        l = l->next;
+    if (l != NULL)
+        (void)listener_share(l);
+    pthread_mutex_unlock(&lock);
+    return l;
+}
+
+/* Have l accept, unless it does or it is too early.  0 or -errno. */
+static int begin(struct listener *l)
+{
+    pthread_mutex_lock(&l->change);
+    int err = l->is_open && !l->is_handed_over && atomic_load(&may_accept) ? accept_begin(l) : 0;
+    pthread_mutex_unlock(&l->change);
     return err;
 }
 
-int listener_register_type(const char *name, void (*accepted)(eventer_t e, void *context),
-                           void *context)
+int listener_change(struct listener *l, struct listen_settings *settings)
 {
-    return add_type(name, &(struct listener_type){.accepted = accepted, .context = context});
+    pthread_mutex_lock(&l->change);
+    struct listen_settings *before = l->settings;
+    accept_end(l);
+    set_settings(l, settings);
+    int err = l->is_open ? socket_refresh_all(l) : 0;
+    pthread_mutex_unlock(&l->change);
+    settings_release(before);
+    int begun = begin(l);
+    return err != 0 ? err : begun;
 }
 
-void mtev_listener_register_aco_function(const char *name, void (*func)(void))
+int listener_start(struct listener *l)
 {
-    int err = name == NULL || func == NULL
-                  ? -EINVAL
-                  : add_type(name, &(struct listener_type){.coroutine = func});
-    if (err != 0)
-        mtevL(mtev_error, "mtev_listener_register_aco_function: %s: %s\n",
-              name == NULL ? "(null)" : name,
-              err == -EEXIST ? "there is a type of that name" : strerror(-err));
+    pthread_mutex_lock(&l->change);
+    int err = l->is_ended ? -EINVAL : 0;
+    if (err == 0 && !l->is_open)
+        err = socket_open_all(l);
+    pthread_mutex_unlock(&l->change);
+    return err != 0 ? err : begin(l);
 }
 
-/* The type called name: a named callback goes first.  -ENOENT or -ENOMEM. */
-static int resolve_type(const char *name, const struct listener_type **out)
+void listener_stop(struct listener *l)
 {
-    eventer_func_t callback = eventer_callback_for_name(name);
-    int err = callback == NULL ? 0 : add_type(name, &(struct listener_type){.callback = callback});
-    if (err == -ENOMEM)
+    pthread_mutex_lock(&l->change);
+    bool was_open = l->is_open;
+    accept_end(l);
+    if (was_open && !l->is_handed_over && atomic_load(&may_accept))
+        accept_rest(l);
+    socket_close_all(l);
+    pthread_mutex_unlock(&l->change);
+}
+
+/* Stop l, which is off the list, for good; what is still shared of it goes with its connections. */
+static void end(struct listener *l)
+{
+    listener_stop(l);
+    pthread_mutex_lock(&l->change);
+    struct listen_settings *settings = l->settings;
+    l->is_ended = true;
+    l->settings = NULL;
+    pthread_mutex_unlock(&l->change);
+    settings_release(settings);
+    listener_release(l);
+}
+
+int listener_open(struct listen_settings *settings, bool is_configured, struct listener **out)
+{
+    struct listener *l = listener_new(settings);
+    if (l == NULL) {
+        settings_release(settings);
+        return -ENOMEM;
+    }
+    l->is_configured = is_configured;
+    int err = socket_open_all(l);
+    if (err != 0) {
+        end(l);
         return err;
-    pthread_mutex_lock(&lock);
-    struct listener_type *type = find_type(name);
-    if (type != NULL && callback != NULL && type->callback == NULL)
-        *type =
-            (struct listener_type){.next = type->next, .name = type->name, .callback = callback};
-    pthread_mutex_unlock(&lock);
-    if (type == NULL)
-        return -ENOENT;
-    *out = type;
+    }
+    add_to_list(l);
+    *out = l;
     return 0;
 }
 
-/* ---- a stanza -------------------------------------------------------------------- */
-
-#define INHERITED(name) "ancestor-or-self::node()/@" name
-
-static int read_type(mtev_conf_section_t section, struct listen_socket *s)
+void listener_end(struct listener *l)
 {
-    char *name = NULL;
-    int err = conf_get_text(section, INHERITED("type"), &name);
-    if (err == -ENOENT)
-        conf_error(section, "<listener> has no type");
-    if (err != 0)
-        return err;
-    err = resolve_type(name, &s->type);
-    if (err == -ENOENT)
-        conf_value_error(section, INHERITED("type"), "nobody registered a type of that name");
-    alloc_free(name);
-    return err;
-}
-
-static int read_address(mtev_conf_section_t section, struct address *out)
-{
-    char *text = NULL;
-    int64_t port = 0;
-    int err = conf_get_text(section, INHERITED("address"), &text);
-    if (err != 0 && err != -ENOENT)
-        return err;
-    const char *address = err == -ENOENT ? "*" : text;
-    err = 0;
-    if (address[0] != '/') {
-        err = conf_get_int(section, INHERITED("port"), 0, 65535, &port);
-        if (err == -ENOENT)
-            conf_error(section, "<listener> for address %s has no port", address);
-    }
-    if (err == 0) {
-        err = address_parse(address, (uint16_t)port, out);
-        if (err != 0)
-            conf_value_error(section, INHERITED("address"),
-                             err == -ENAMETOOLONG
-                                 ? "the path is too long for a unix socket"
-                                 : "not *, inet:*, inet6:*, an IP address or an absolute path");
-    }
-    alloc_free(text);
-    return err;
-}
-
-static int read_bool(mtev_conf_section_t section, const char *path, bool otherwise, bool *out)
-{
-    int err = conf_get_bool(section, path, out);
-    if (err == -ENOENT)
-        *out = otherwise;
-    return err == -ENOENT ? 0 : err;
-}
-
-/* What there is no code for yet is an error, not a promise that is not kept. */
-static int refuse_tls(mtev_conf_section_t section)
-{
-    bool ssl;
-    int err = read_bool(section, INHERITED("ssl"), false, &ssl);
-    if (err == 0 && ssl) {
-        conf_value_error(section, INHERITED("ssl"), "TLS is not part of this version");
-        err = -EINVAL;
-    }
-    return err;
-}
-
-static int read_stanza(mtev_conf_section_t section, struct listen_socket *s, int64_t *backlog,
-                       bool *no_delay)
-{
-    int err = read_type(section, s);
-    if (err == 0)
-        err = read_address(section, &s->address);
-    if (err == 0)
-        err = refuse_tls(section);
-    if (err == 0)
-        err = read_bool(section, INHERITED("fanout"), s->pool->count > 1, &s->fans_out);
-    if (err == 0)
-        err = read_bool(section, "ancestor-or-self::node()/config/no_delay", true, no_delay);
-    if (err == 0) {
-        err = conf_get_int(section, INHERITED("backlog"), 1, BACKLOG_MAX, backlog);
-        if (err == -ENOENT) {
-            *backlog = SOCKET_BACKLOG_DEFAULT;
-            err = 0;
-        }
-    }
-    return err == -ENOENT ? -EINVAL : err; /* what a stanza must have */
-}
-
-static int out_of_memory(void)
-{
-    mtevL(mtev_error, "mtev_listener_init: out of memory\n");
-    return -ENOMEM;
-}
-
-/* Returns 0, or -errno when one line has said why. */
-static int open_stanza(mtev_conf_section_t section)
-{
-    int64_t backlog = 0;
-    bool no_delay = true;
-    struct listen_socket *s = alloc_zeroed(1, sizeof(*s));
-    if (s == NULL)
-        return out_of_memory();
-    s->fd = -1;
-    s->pool = pool_first_loop()->pool;
-    int err = read_stanza(section, s, &backlog, &no_delay);
-    if (err == -ENOMEM) {
-        (void)out_of_memory();
-    } else if (err == 0) {
-        err = listen_socket_bind(s, (int)backlog, no_delay);
-        if (err != 0) {
-            address_format(&s->address, s->text);
-            conf_error(section, "cannot listen on %s: %s", s->text, strerror(-err));
-        }
-    }
-    if (err != 0) {
-        alloc_free(s);
-        return err;
-    }
-    pthread_mutex_lock(&lock);
-    struct listen_socket **last = &sockets;
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = s;
-    bool start = has_started;
-    pthread_mutex_unlock(&lock);
-    return start && listen_socket_start(s) != 0 ? out_of_memory() : 0;
+    take_off_list(l);
+    end(l);
 }
 
 /* ---- all of them ----------------------------------------------------------------- */
 
-static void start_all(void)
+/* Call fn with each; it may do whatever it likes with them. */
+void listener_each_of_all(void (*fn)(struct listener *l, void *closure), void *closure)
 {
-    pthread_mutex_lock(&lock);
-    has_started = true;
-    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
-        if (s->e == NULL && s->fd >= 0 && listen_socket_start(s) != 0)
-            mtevL(mtev_error, "listener %s: out of memory; it accepts nothing\n", s->text);
-    pthread_mutex_unlock(&lock);
+    uint64_t id = 0;
+    struct listener *l;
+    while ((l = share_next(id)) != NULL) {
+        id = l->id;
+        fn(l, closure);
+        listener_release(l);
+    }
+}
+
+static void begin_one(struct listener *l, void *closure)
+{
+    (void)closure;
+    int err = begin(l);
+    if (err != 0)
+        mtevL(mtev_error, "listener %s: %s; it accepts nothing\n", l->text, strerror(-err));
+}
+
+static void stop_one(struct listener *l, void *closure)
+{
+    (void)closure;
+    listener_stop(l);
+}
+
+static void hand_over_one(struct listener *l, void *closure)
+{
+    (void)closure;
+    pthread_mutex_lock(&l->change);
+    l->is_handed_over = true;
+    accept_end(l);
+    pthread_mutex_unlock(&l->change);
 }
 
 static void stop_all(void)
 {
-    pthread_mutex_lock(&lock);
-    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
-        listen_socket_stop(s);
-    pthread_mutex_unlock(&lock);
+    listener_each_of_all(stop_one, NULL);
+}
+
+static void start_all(void)
+{
+    if (pool_at_stop(stop_all) != 0) /* late, so that nobody new comes while others drain */
+        mtevL(mtev_error, "listeners: too much is to be done at the end; they stay open\n");
+    atomic_store(&may_accept, true);
+    listener_each_of_all(begin_one, NULL);
+}
+
+static __attribute__((constructor)) void add_hook(void)
+{
+    (void)pool_at_start(start_all); /* there is room: it is among the first */
+    (void)eventer_name_callback("control_dispatch", mtev_control_dispatch);
 }
 
 void listener_stop_accepting(void)
 {
-    pthread_mutex_lock(&lock);
-    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
-        listen_socket_hand_over(s);
-    pthread_mutex_unlock(&lock);
+    listener_each_of_all(hand_over_one, NULL);
 }
 
-static void forget_all(void)
-{
-    stop_all();
-    while (sockets != NULL) {
-        struct listen_socket *s = sockets;
-        sockets = s->next;
-        alloc_free(s);
-    }
-}
+struct each {
+    void (*named)(const char *address, void *closure);
+    void (*with_fd)(int fd, const char *address, void *closure);
+    void *closure;
+};
 
-static bool is_strict(void)
+static void call_each(struct listener *l, void *closure)
 {
-    mtev_boolean strict = mtev_false;
-    mtev_conf_get_boolean(MTEV_CONF_ROOT, "listeners/@strict", &strict);
-    return strict == mtev_true;
-}
-
-int listener_init(const char *toplevel, bool strict)
-{
-    int count = 0, err = 0;
-    (void)toplevel;
-    if (pool_first_loop() == NULL) {
-        mtevL(mtev_error, "mtev_listener_init: eventer_init() was not called\n");
-        return -EINVAL;
-    }
-    if (!has_hooks) {
-        has_hooks = true;
-        if (pool_at_start(start_all) != 0 || pool_at_stop(stop_all) != 0)
-            return -ENOSPC;
-    }
-    mtev_conf_section_t *sections = mtev_conf_get_sections_read(
-        MTEV_CONF_ROOT, "listeners//listener|include/listeners//listener", &count);
-    for (int i = 0; i < count && (err == 0 || !strict); i++)
-        err = open_stanza(sections[i]);
-    mtev_conf_release_sections_read(sections, count);
-    if (strict && err != 0)
-        forget_all();
-    return strict ? err : 0;
-}
-
-void mtev_listener_init(const char *toplevel)
-{
-    if (listener_init(toplevel, is_strict()) != 0)
-        exit(2);
+    const struct each *each = closure;
+    pthread_mutex_lock(&l->change);
+    if (each->named != NULL && l->is_open)
+        each->named(l->text, each->closure);
+    for (uint32_t i = 0; each->with_fd != NULL && i < l->socket_count; i++)
+        if (l->sockets[i].fd >= 0)
+            each->with_fd(l->sockets[i].fd, l->text, each->closure);
+    pthread_mutex_unlock(&l->change);
 }
 
 void listener_each(void (*fn)(const char *address, void *closure), void *closure)
 {
-    pthread_mutex_lock(&lock);
-    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
-        if (s->fd >= 0)
-            fn(s->text, closure);
-    pthread_mutex_unlock(&lock);
+    listener_each_of_all(call_each, &(struct each){.named = fn, .closure = closure});
 }
 
 void listener_each_socket(void (*fn)(int fd, const char *address, void *closure), void *closure)
 {
-    pthread_mutex_lock(&lock);
-    for (struct listen_socket *s = sockets; s != NULL; s = s->next)
-        if (s->fd >= 0)
-            fn(s->fd, s->text, closure);
-    pthread_mutex_unlock(&lock);
+    listener_each_of_all(call_each, &(struct each){.with_fd = fn, .closure = closure});
 }

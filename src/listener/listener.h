@@ -19,6 +19,23 @@ int listener_register_type(const char *name, void (*accepted)(eventer_t e, void 
                            void *context);
 
 /*
+ * What a connection of the type called name is sent before it is closed because there are too many
+ * (NUL-terminated, kept by reference for good; NULL: nothing).  Returns 0 or -ENOENT.
+ */
+int listener_set_refusal(const char *name, const char *text);
+
+/* The idle_timeout of ac's listener: for types that keep the time themselves.  0: none. */
+uint64_t listener_idle_ns(const mtev_acceptor_closure_t *ac);
+
+/*
+ * Have the listeners of the configuration be as it is now: new ones are bound, those that are gone
+ * stop, and what differs is changed in those that stay; connections go on.  If something is wrong,
+ * or an address cannot be had, one line says so, all stays as it was, and -errno is returned.  Not
+ * a loop's thread.
+ */
+int listener_reload(void);
+
+/*
  * As mtev_listener_init().  strict: the first fault is logged and returned (-EINVAL for a wrong
  * stanza, what bind(2) said otherwise), and nothing stays bound.  Else returns 0.
  */
@@ -37,7 +54,7 @@ void listener_drop_inherited(void);
 
 /*
  * Accept nothing more; connections that were accepted go on.  The sockets stay open and their paths
- * stay, so that a successor who has them too goes on with whoever waits.  No loop's thread.
+ * stay, so that a successor who has them too goes on with whoever waits.  Any thread.
  */
 void listener_stop_accepting(void);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "listener/socket.h"
-
-#include "eventer/event.h"
-#include "eventer/pool.h"
+/*
+ * socket.c - from an address to sockets that listen, and back.
+ */
 #include "listener/inherit.h"
+#include "listener/listener_impl.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -11,193 +11,202 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAUSE_US           100000
-#define COMPLAINT_EVERY_NS CLOCK_NS_PER_S
+/* ---- paths ----------------------------------------------------------------------- */
 
-/* ---- binding --------------------------------------------------------------------- */
-
-/* Remove the unix socket at a's path if nobody answers there. */
-static void remove_dead(const struct address *a)
+/* The path of a unix socket; NULL: it is no such address. */
+static const char *path_of(const struct address *a)
 {
-    struct stat st;
-    if (a->any.sa_family != AF_UNIX || lstat(a->local.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
-        return;
+    return a->any.sa_family == AF_UNIX && a->local.sun_path[0] == '/' ? a->local.sun_path : NULL;
+}
+
+static bool is_same_file(const struct stat *st, dev_t device, ino_t inode)
+{
+    return S_ISSOCK(st->st_mode) && st->st_dev == device && st->st_ino == inode;
+}
+
+/* Does nobody answer at the path of a? */
+static bool is_dead(const struct address *a)
+{
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return;
-    if (connect(fd, &a->any, a->len) != 0 && errno == ECONNREFUSED)
-        unlink(a->local.sun_path);
+        return false;
+    bool is_refused = connect(fd, &a->any, a->len) != 0 && errno == ECONNREFUSED;
     close(fd);
+    return is_refused;
 }
 
-static int set_options(int fd, const struct address *a, bool no_delay)
+/*
+ * Remove what a process like us left at the path: a socket at which nobody answers, which is ours
+ * or would be ours.  Anything else is left alone, and bind(2) says that it is in the way.
+ */
+static void remove_stale(const struct listener *l)
 {
-    const int on = 1;
-    bool is_tcp = a->any.sa_family != AF_UNIX;
-    if (is_tcp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
-        return -errno;
-    if (a->any.sa_family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
-        return -errno;
-    if (is_tcp && no_delay) /* what is accepted inherits it: tcp(7) */
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    return 0;
+    const char *path = path_of(&l->address);
+    struct stat before, now;
+    if (path == NULL || lstat(path, &before) != 0 || !S_ISSOCK(before.st_mode))
+        return;
+    if (before.st_uid != geteuid() && before.st_uid != l->settings->v.owner)
+        return;
+    if (is_dead(&l->address) && lstat(path, &now) == 0 &&
+        is_same_file(&now, before.st_dev, before.st_ino))
+        unlink(path);
 }
 
-/* Use the inherited socket fd (taken): it is bound, and what can change is set anew. */
-static int adopt(struct listen_socket *s, int fd, int backlog, bool no_delay)
+/* Have the path belong to whom, and be open to whom, it is to; nobody can connect yet. */
+static int set_permissions(const struct listen_values *v, const char *path)
 {
-    const int flag = no_delay;
-    int err = address_of(fd, &s->address);
-    if (err == 0 && s->address.any.sa_family != AF_UNIX)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &flag, sizeof(flag));
-    if (err == 0 && listen(fd, backlog) != 0) /* another backlog */
+    if ((v->owner != LISTEN_KEEP_OWNER || v->group != LISTEN_KEEP_GROUP) &&
+        lchown(path, v->owner, v->group) != 0)
+        return -errno;
+    return v->has_mode && chmod(path, v->mode) != 0 ? -errno : 0;
+}
+
+/* Remember which file the path is. */
+static void note_path(struct listen_socket *s)
+{
+    const char *path = path_of(&s->listener->address);
+    struct stat st;
+    bool is_there = path != NULL && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+    s->device = is_there ? st.st_dev : 0;
+    s->inode = is_there ? st.st_ino : 0;
+}
+
+static void remove_path(const struct listen_socket *s)
+{
+    const char *path = path_of(&s->listener->address);
+    struct stat st;
+    if (path != NULL && s->inode != 0 && lstat(path, &st) == 0 &&
+        is_same_file(&st, s->device, s->inode))
+        unlink(path);
+}
+
+/* ---- options --------------------------------------------------------------------- */
+
+static int set_flag(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == 0 ? 0 : -errno;
+}
+
+/* What accepted connections inherit is set here, once: tcp(7). */
+static void set_options(const struct listener *l, int fd)
+{
+    const struct listen_values *v = &l->settings->v;
+    if (l->address.any.sa_family == AF_UNIX)
+        return;
+    (void)set_flag(fd, IPPROTO_TCP, TCP_NODELAY, v->no_delay);
+    (void)set_flag(fd, SOL_SOCKET, SO_KEEPALIVE, v->keepalive);
+    (void)set_flag(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, v->defer_accept_s);
+    (void)set_flag(fd, IPPROTO_TCP, TCP_FASTOPEN, v->fast_open);
+}
+
+/* What has to be said before bind(2). */
+static int prepare(const struct listener *l, int fd)
+{
+    const struct listen_values *v = &l->settings->v;
+    int err = 0;
+    if (l->address.any.sa_family == AF_UNIX)
+        return 0;
+    err = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (err == 0 && v->shares_port)
+        err = set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (err == 0 && l->address.any.sa_family == AF_INET6)
+        err = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !v->is_dual);
+    return err;
+}
+
+/* ---- opening --------------------------------------------------------------------- */
+
+/* Bind and listen; a path that this makes is gone again if it fails. */
+static int listen_at(struct listen_socket *s, int fd)
+{
+    struct listener *l = s->listener;
+    const char *path = path_of(&l->address);
+    int err = prepare(l, fd);
+    if (err == 0)
+        remove_stale(l);
+    if (err == 0 && bind(fd, &l->address.any, l->address.len) != 0)
         err = -errno;
-    if (err != 0) {
-        close(fd);
+    if (err != 0)
         return err;
-    }
-    s->fd = fd;
-    address_format(&s->address, s->text);
-    return 0;
+    note_path(s);
+    if (path != NULL)
+        err = set_permissions(&l->settings->v, path);
+    set_options(l, fd);
+    if (err == 0 && listen(fd, l->settings->v.backlog) != 0)
+        err = -errno;
+    if (err != 0)
+        remove_path(s);
+    return err;
 }
 
-/* An inherited socket for a, or -ENOENT. */
-static int take_inherited(const struct address *a)
+/* The socket fd is bound; have what can change be as it is to. */
+static int refresh(const struct listen_socket *s, int fd)
 {
-    bool is_any = (a->any.sa_family == AF_INET && a->v4.sin_port == 0) ||
-                  (a->any.sa_family == AF_INET6 && a->v6.sin6_port == 0);
-    return inherited_take(a, is_any);
+    const struct listener *l = s->listener;
+    const struct listen_values *v = &l->settings->v;
+    const char *path = path_of(&l->address);
+    set_options(l, fd);
+    int err = path == NULL || s->inode == 0 ? 0 : set_permissions(v, path);
+    if (err == 0 && listen(fd, v->backlog) != 0) /* another backlog */
+        err = -errno;
+    return err;
 }
 
-int listen_socket_bind(struct listen_socket *s, int backlog, bool no_delay)
+int socket_refresh_all(struct listener *l)
 {
-    struct address *a = &s->address;
-    int inherited = take_inherited(a);
-    if (inherited >= 0)
-        return adopt(s, inherited, backlog, no_delay);
-    int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < l->socket_count; i++)
+        if (l->sockets[i].fd >= 0)
+            err = refresh(&l->sockets[i], l->sockets[i].fd);
+    return err;
+}
+
+static int open_socket(struct listen_socket *s)
+{
+    struct listener *l = s->listener;
+    int fd = inherited_take(&l->address, address_has_any_port(&l->address));
+    bool is_inherited = fd >= 0;
+    if (!is_inherited)
+        fd = socket(l->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    remove_dead(a);
-    int err = set_options(fd, a, no_delay);
-    if (err == 0 && bind(fd, &a->any, a->len) != 0)
-        err = -errno;
-    if (err == 0 && listen(fd, backlog) != 0) {
-        err = -errno;
-        if (a->any.sa_family == AF_UNIX)
-            unlink(a->local.sun_path);
-    }
-    if (err == 0 && a->any.sa_family != AF_UNIX && getsockname(fd, &a->any, &a->len) != 0)
-        err = -errno; /* port 0 became a real one */
+    if (is_inherited)
+        note_path(s);
+    int err = is_inherited ? refresh(s, fd) : listen_at(s, fd);
+    if (err == 0)
+        err = address_of(fd, &l->address); /* port 0 became a real one */
     if (err != 0) {
         close(fd);
         return err;
     }
     s->fd = fd;
-    address_format(a, s->text);
     return 0;
 }
 
-/* ---- accepting ------------------------------------------------------------------- */
-
-static int resume(eventer_t timer, int mask, void *closure, struct timeval *now)
+int socket_open_all(struct listener *l)
 {
-    eventer_t e = closure;
-    (void)timer;
-    (void)mask;
-    (void)now;
-    if (e->fd >= 0)
-        eventer_update(e, EVENTER_READ | EVENTER_EXCEPTION);
-    eventer_free(e);
+    int err = 0;
+    for (uint32_t i = 0; err == 0 && i < l->socket_count; i++)
+        err = open_socket(&l->sockets[i]);
+    if (err != 0) {
+        socket_close_all(l);
+        return err;
+    }
+    address_format(&l->address, l->text);
+    l->is_open = true;
     return 0;
 }
 
-/* The system is out of fds or memory: say so once a second, and look again in a moment. */
-static int pause_accepting(struct listen_socket *s, int err)
+void socket_close_all(struct listener *l)
 {
-    if (loop_self->now_ns - s->last_complaint_ns >= COMPLAINT_EVERY_NS) {
-        mtevL(mtev_error, "listener %s: accept: %s; connections wait\n", s->text, strerror(err));
-        s->last_complaint_ns = loop_self->now_ns;
-    }
-    eventer_ref(s->e);
-    if (eventer_add_in_s_us(resume, s->e, 0, PAUSE_US) == NULL) {
-        eventer_free(s->e);
-        return EVENTER_READ | EVENTER_EXCEPTION; /* not even a timer: try at once */
-    }
-    return EVENTER_EXCEPTION;
-}
-
-static bool is_about_the_peer(int err)
-{
-    return err == ECONNABORTED || err == EINTR || err == EPROTO || err == EPERM ||
-           err == ENETDOWN || err == EHOSTDOWN || err == EHOSTUNREACH || err == ENETUNREACH ||
-           err == ENOPROTOOPT || err == EOPNOTSUPP || err == ENONET; /* accept(2), "Linux passes" */
-}
-
-static int accept_burst(eventer_t e, int mask, void *closure, struct timeval *now)
-{
-    struct listen_socket *s = closure;
-    (void)now;
-    for (int i = 0; i < SOCKET_ACCEPT_BURST_MAX; i++) {
-        struct sockaddr_storage remote;
-        socklen_t len = sizeof(remote);
-        memset(&remote, 0, sizeof(remote.ss_family));
-        int fd = accept4(e->fd, (struct sockaddr *)&remote, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0 && is_about_the_peer(errno))
+    l->is_open = false;
+    for (uint32_t i = 0; i < l->socket_count; i++) {
+        struct listen_socket *s = &l->sockets[i];
+        if (s->fd < 0)
             continue;
-        if (fd < 0 && errno == EAGAIN)
-            break;
-        if (fd < 0)
-            return pause_accepting(s, errno);
-        struct loop *loop = s->fans_out ? pool_next_loop(s->pool) : loop_self;
-        if (acceptor_hand_over(s->type, loop, fd, &remote, len) != 0) {
-            close(fd);
-            return pause_accepting(s, ENOMEM);
-        }
-    }
-    if (mask & EVENTER_EXCEPTION) /* the kernel could not watch it, for want of memory */
-        return pause_accepting(s, ENOMEM);
-    return EVENTER_READ | EVENTER_EXCEPTION;
-}
-
-int listen_socket_start(struct listen_socket *s)
-{
-    s->e = eventer_alloc_fd(accept_burst, s, s->fd, EVENTER_READ | EVENTER_EXCEPTION);
-    if (s->e == NULL)
-        return -ENOMEM;
-    event_set_owner(s->e, s->pool->loops[0]);
-    eventer_ref(s->e); /* one for the eventer, one for us */
-    eventer_add(s->e);
-    return 0;
-}
-
-/* In the loop that accepts. */
-static void unregister(void *arg)
-{
-    struct listen_socket *s = arg;
-    if (eventer_remove(s->e) != NULL)
-        eventer_free(s->e);
-    s->e->fd = -1; /* for a pause that is to end later */
-    eventer_free(s->e);
-    s->e = NULL;
-}
-
-void listen_socket_hand_over(struct listen_socket *s)
-{
-    s->is_handed_over = true;
-    if (s->e != NULL)
-        loop_call(event_owner(s->e), unregister, s);
-}
-
-void listen_socket_stop(struct listen_socket *s)
-{
-    if (s->e != NULL)
-        loop_call(event_owner(s->e), unregister, s);
-    if (s->fd >= 0) {
+        if (!l->is_handed_over)
+            remove_path(s); /* first: who comes then is refused, and does not wait in vain */
         close(s->fd);
         s->fd = -1;
-        if (s->address.any.sa_family == AF_UNIX && !s->is_handed_over)
-            unlink(s->address.local.sun_path);
     }
 }

@@ -47,8 +47,8 @@ static void what_is_wrong_is_one_line(void **state)
         {"<listener type='nobody' address='127.0.0.1' port='0'/>",
          "test.conf:3: <listener> type=\"nobody\": nobody registered a type of that name\n"},
         {"<listener type='one' address='localhost' port='0'/>",
-         "test.conf:3: <listener> address=\"localhost\": not *, inet:*, inet6:*, an IP address or "
-         "an absolute path\n"},
+         "test.conf:3: <listener> address=\"localhost\": not *, inet:*, inet6:*, inet46:*, an IP "
+         "address, @NAME or an absolute path\n"},
         {"<listener type='one' address='127.0.0.1'/>",
          "test.conf:3: <listener> for address 127.0.0.1 has no port\n"},
         {"<listener type='one' address='127.0.0.1' port='http'/>",
