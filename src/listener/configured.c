@@ -138,11 +138,12 @@ static int open_one(struct stanza *stanza)
     return 0;
 }
 
-static void begin_new(const struct stanzas *all)
+/* Have all accept: the new ones, and those that could not before. */
+static void begin_all(const struct stanzas *all)
 {
     for (int i = 0; i < all->count; i++) {
         struct listener *l = all->list[i].listener;
-        int err = l == NULL || !all->list[i].is_new ? 0 : listener_start(l);
+        int err = l == NULL ? 0 : listener_begin(l);
         if (err != 0)
             mtevL(mtev_error, "listener %s: %s; it accepts nothing\n", l->text, strerror(-err));
     }
@@ -182,7 +183,7 @@ int listener_init(const char *toplevel, bool strict)
     if (err == 0) {
         err = open_all(&all, strict);
         if (err == 0)
-            begin_new(&all);
+            begin_all(&all);
         free_stanzas(&all);
     }
     if (err != 0 && strict)
@@ -194,7 +195,7 @@ int listener_init(const char *toplevel, bool strict)
 static bool is_strict(void)
 {
     mtev_boolean strict = mtev_false;
-    mtev_conf_get_boolean(MTEV_CONF_ROOT, "listeners/@strict", &strict);
+    mtev_conf_get_boolean(MTEV_CONF_ROOT, CONF_BLOCK("listeners") "/@strict", &strict);
     return strict == mtev_true;
 }
 
@@ -287,7 +288,7 @@ int listener_reload(void)
                 change_one(&all.list[i]);
         if (err == 0) {
             listener_each_of_all(end_if_gone, &all);
-            begin_new(&all);
+            begin_all(&all);
         }
         free_stanzas(&all);
     }

@@ -119,8 +119,7 @@ static struct listener *share_next(uint64_t id)
     return l;
 }
 
-/* Have l accept, unless it does or it is too early.  0 or -errno. */
-static int begin(struct listener *l)
+int listener_begin(struct listener *l)
 {
     pthread_mutex_lock(&l->change);
     int err = l->is_open && !l->is_handed_over && atomic_load(&may_accept) ? accept_begin(l) : 0;
@@ -137,7 +136,7 @@ int listener_change(struct listener *l, struct listen_settings *settings)
     int err = l->is_open ? socket_refresh_all(l) : 0;
     pthread_mutex_unlock(&l->change);
     settings_release(before);
-    int begun = begin(l);
+    int begun = listener_begin(l);
     return err != 0 ? err : begun;
 }
 
@@ -148,7 +147,7 @@ int listener_start(struct listener *l)
     if (err == 0 && !l->is_open)
         err = socket_open_all(l);
     pthread_mutex_unlock(&l->change);
-    return err != 0 ? err : begin(l);
+    return err != 0 ? err : listener_begin(l);
 }
 
 void listener_stop(struct listener *l)
@@ -216,7 +215,7 @@ void listener_each_of_all(void (*fn)(struct listener *l, void *closure), void *c
 static void begin_one(struct listener *l, void *closure)
 {
     (void)closure;
-    int err = begin(l);
+    int err = listener_begin(l);
     if (err != 0)
         mtevL(mtev_error, "listener %s: %s; it accepts nothing\n", l->text, strerror(-err));
 }

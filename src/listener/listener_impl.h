@@ -78,6 +78,9 @@ void listener_release(struct listener *l);
  */
 int listener_open(struct listen_settings *settings, bool is_configured, struct listener **out);
 
+/* Have it accept, if it is open, unless it does or it is too early.  0 or -errno. */
+int listener_begin(struct listener *l);
+
 /* Bind it, if it is closed, and accept, as soon as the loops let traffic in.  0 or -errno. */
 int listener_start(struct listener *l);
 
