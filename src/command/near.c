@@ -38,7 +38,7 @@ void near_offer(struct near *near, const char *name, size_t len)
     if (len == 0 || len > NEAR_NAME_LEN_MAX || wanted_len > NEAR_NAME_LEN_MAX)
         return;
     size_t distance = distance_of(near->wanted, wanted_len, name, len);
-    if (distance < near->distance && distance <= (len + 2) / 3) {
+    if (distance < near->distance && distance <= (MIN(len, wanted_len) + 2) / 3) {
         near->found = name;
         near->len = len;
         near->distance = distance;
