@@ -75,10 +75,10 @@ class Served:
             raise AssertionError(f"{self.command[0]} ended with {self.process.returncode}")
 
 
-def get(address, path):
-    """Return (status, body) of a GET."""
+def get(address, path, method="GET"):
+    """Return (status, body) of a GET, or of another method."""
     connection = http.client.HTTPConnection(*address, timeout=20)
-    connection.request("GET", path)
+    connection.request(method, path)
     response = connection.getresponse()
     result = response.status, response.read().decode()
     connection.close()
@@ -185,6 +185,33 @@ class Docs(unittest.TestCase):
             members[0].close()
             self.assertEqual(members[2].recv(64), b"bye")
             members[2].close()
+
+    def check_what_is_said(self, configuration, chapter):
+        """Hold what eventer check says against what the chapter shows."""
+        with open(os.path.join(self.folder, "greeter.conf"), "w", encoding="utf-8") as file:
+            file.write(configuration)
+        said = subprocess.run([os.path.join(LIBRARY, "command/eventer"), "check", "-n", "greeter",
+                               "greeter.conf"], cwd=self.folder, stderr=subprocess.PIPE, text=True,
+                              timeout=20, check=False).stderr
+        self.assertIn("\n" + said + "```", chapter)
+
+    def test_the_greeter_keeps_what_it_learns(self):
+        with open(os.path.join(GUIDE, "10-configuration.md"), encoding="utf-8") as file:
+            chapter = file.read()
+        shown = re.search(r"```xml\n(.*?)```", chapter, re.S).group(1)
+        self.check_what_is_said(shown.replace("port=", "prot=", 1), chapter)
+        served = Served(self.folder, "greeter", "http_rest_api")
+        with open(served.configuration, "w", encoding="utf-8") as file:
+            file.write(shown.replace("8080", "0"))
+        with served as (address,):
+            self.assertEqual(get(address, "/words/de"), (200, "hallo\n"))
+            self.assertEqual(get(address, "/words/fr"), (404, "that language is not known\n"))
+            self.assertEqual(sorted(get(address, "/settings/")[1].split()),
+                             ["loud=no", "polite=yes"])
+            self.assertEqual(get(address, "/words/fr/salut", "PUT"), (200, "learnt\n"))
+            self.assertEqual(get(address, "/words/fr"), (200, "salut\n"))
+        with served as (address,):
+            self.assertEqual(get(address, "/words/fr"), (200, "salut\n"))
 
     def said_by(self, name):
         """What a program of the guide prints before it ends."""
