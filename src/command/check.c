@@ -173,6 +173,17 @@ static void check_name(struct check *check, const char *name)
         check_fault(check, root, "the root element is <%s>, not <%s>", xml_node_name(root), name);
 }
 
+void check_end(struct check *check)
+{
+    xml_release(check->doc);
+    check->doc = NULL;
+    while (check->told != NULL) {
+        struct told *told = check->told;
+        check->told = told->next;
+        alloc_free(told);
+    }
+}
+
 /* Returns how many faults there are. */
 static size_t check_file(const char *path, const char *name)
 {
@@ -188,12 +199,7 @@ static size_t check_file(const char *path, const char *name)
         ask_rest(&check);
     if (check.faults == 0)
         schema_check(&check, check.doc);
-    xml_release(check.doc);
-    while (check.told != NULL) {
-        struct told *told = check.told;
-        check.told = told->next;
-        alloc_free(told);
-    }
+    check_end(&check);
     return check.faults;
 }
 

@@ -32,4 +32,7 @@ void check_value(struct check *check, const struct key *key, struct xml_node *no
 /* Check every element by the tables. */
 void check_elements(struct check *check);
 
+/* Forget what was told, and give the document back. */
+void check_end(struct check *check);
+
 #endif
