@@ -133,7 +133,7 @@ int conf_apply_logs(void)
 {
     int count = 0;
     mtev_conf_section_t *logs = NULL;
-    int found = section_find_all(MTEV_CONF_ROOT, "logs//log", &logs, &count);
+    int found = section_find_all(MTEV_CONF_ROOT, CONF_BLOCK("logs") "//log", &logs, &count);
     int result = found != 0 && found != -ENOENT ? -EINVAL : 0;
     for (int i = 0; i < count; i++) {
         char *name = NULL;

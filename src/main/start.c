@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define BUILT_IN_NAME "built-in configuration"
-#define CONFIGS       "/*/eventer//config|/*/include/eventer//config"
+#define EVENTER       CONF_BLOCK("eventer")
 
 static struct log_switch {
     char *name; /* owned */
@@ -72,30 +72,31 @@ static int set_up_logs(bool debug)
 
 /* ---- the eventer ----------------------------------------------------------------- */
 
-static int set_property(void *closure, const char *key, const char *value, long line)
+static int set_property(void *closure, mtev_conf_section_t place, const char *key,
+                        const char *value)
 {
-    const mtev_conf_section_t *config = closure;
+    (void)closure;
     if (eventer_propset(key, value) == 0)
         return 0;
     int err = -errno;
     if (err == -ENOENT) {
-        conf_error_at(*config, line, "<%s> is no key of <eventer><config>; it is ignored", key);
+        conf_error(place, "<%s> is no key of <eventer><config>; it is ignored", key);
         return 0;
     }
-    conf_error_at(*config, line, "<%s> \"%s\": %s", key, value,
-                  err == -EINVAL ? "this value is not possible" : strerrordesc_np(-err));
+    conf_error(place, "<%s> \"%s\": %s", key, value,
+               err == -EINVAL ? "this value is not possible" : strerrordesc_np(-err));
     return err;
 }
 
 static int choose_implementation(void)
 {
     char *name = NULL;
-    int err = conf_get_text(MTEV_CONF_ROOT, "/*/eventer/@implementation", &name);
+    int err = conf_get_text(MTEV_CONF_ROOT, EVENTER "/@implementation", &name);
     if (err == -ENOENT)
         return 0;
     if (err == 0 && eventer_propset("implementation", name) != 0) {
         err = -errno;
-        conf_value_error(MTEV_CONF_ROOT, "/*/eventer/@implementation",
+        conf_value_error(MTEV_CONF_ROOT, EVENTER "/@implementation",
                          "neither epoll nor poll nor io_uring");
     }
     alloc_free(name);
@@ -106,9 +107,10 @@ static int set_up_eventer(void)
 {
     int count = 0;
     int err = choose_implementation();
-    mtev_conf_section_t *configs = mtev_conf_get_sections_read(MTEV_CONF_ROOT, CONFIGS, &count);
+    mtev_conf_section_t *configs =
+        mtev_conf_get_sections_read(MTEV_CONF_ROOT, EVENTER "//config", &count);
     for (int i = 0; i < count && err == 0; i++)
-        err = conf_each_child(configs[i], "self::config", set_property, &configs[i]);
+        err = conf_each_key(configs[i], "self::config", set_property, NULL);
     mtev_conf_release_sections_read(configs, count);
     return err;
 }

@@ -168,7 +168,7 @@ int acl_compile(struct acl_policy **out, size_t *ret_faults)
     int err = 0;
     size_t faults = 0;
     mtev_conf_section_t *sections =
-        mtev_conf_get_sections_read(MTEV_CONF_ROOT, "rest//acl", &count);
+        mtev_conf_get_sections_read(MTEV_CONF_ROOT, CONF_BLOCK("rest") "//acl", &count);
     struct acl_policy *policy =
         alloc_zeroed(1, sizeof(*policy) + (size_t)count * sizeof(policy->acls[0]));
     if (policy == NULL)

@@ -107,6 +107,14 @@ class Installed(unittest.TestCase):
                 run([*compiler, *COMPILE[1:], source, "-x", "none", "-o", program, *self.flags()])
                 self.assertEqual(run([program], **self.environment), "")
 
+    def test_configurations_are_checked(self):
+        eventer, = glob.glob(self.root + "/**/bin/eventer", recursive=True)
+        schema, = glob.glob(self.root + "/**/share/eventer/eventer.rng", recursive=True)
+        for configuration in glob.glob(EXAMPLES + "/*.conf"):
+            run([eventer, "check", configuration])
+        with open(schema, encoding="utf-8") as file:
+            self.assertEqual(file.read(), run([eventer, "schema"]))
+
     def test_examples_are_short(self):
         with open(os.path.join(EXAMPLES, "aco_alone.c"), encoding="utf-8") as file:
             self.assertLess(len(file.readlines()), 60)

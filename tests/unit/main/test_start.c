@@ -77,6 +77,33 @@ static void a_wrong_value_is_an_error(void **state)
         AT "2: <eventer> implementation=\"select\": neither epoll nor poll nor io_uring\n");
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_wrong_value_in_another_file_is_told_of_that(void **state)
+{
+    char folder[] = "/tmp/test_start.XXXXXX", path[64], part[64], wanted[128];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/app.conf", folder);
+    snprintf(part, sizeof(part), "%s/part.conf", folder);
+    write_file(path, "<app>\n<include file='part.conf'/></app>");
+    write_file(part, "<any>\n<eventer><config>\n\n<concurrency>257</concurrency></config>"
+                     "<config require_env='NO_SUCH_VARIABLE'><concurrency>x</concurrency></config>"
+                     "</eventer></any>");
+    assert_int_equal(start_configured(&(struct start){.app_name = "app", .path = path}), -EINVAL);
+    snprintf(wanted, sizeof(wanted), "%s:4: <concurrency> \"257\": this value is not possible\n",
+             part);
+    assert_logged_lines(wanted);
+    unlink(part);
+    unlink(path);
+    rmdir(folder);
+}
+
 static void another_root_is_an_error(void **state)
 {
     assert_int_equal(start("\n<other/>"), -EINVAL);
@@ -154,6 +181,7 @@ static const struct CMUnitTest tests[] = {
     configured_test(other_configs_are_not_the_eventers),
     configured_test(an_unknown_key_is_named_and_ignored),
     configured_test(a_wrong_value_is_an_error),
+    configured_test(a_wrong_value_in_another_file_is_told_of_that),
     configured_test(another_root_is_an_error),
     configured_test(a_name_has_at_most_63_bytes),
     configured_test(a_lock_without_a_file_is_no_lock),
