@@ -81,6 +81,7 @@ void check_value_fault(struct check *check, struct xml_node *key, const char *va
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     bool is_element = xml_is_element(key);
+    value = conf_is_secret(xml_node_name(key)) ? "..." : value;
     value += strspn(value, " \t\r\n");
     size_t len = strcspn(value, "\r\n");
     check_fault(check, key, "<%s> %s%s\"%.*s\": %s", xml_node_name(xml_element(key)),

@@ -73,6 +73,12 @@ int conf_set_app_name(const char *name);
 const char *conf_app_name(void);
 
 /*
+ * Is what a key or an attribute of that name holds not to be shown to anybody?  Keys, passwords,
+ * passphrases, secrets and tokens are, by their names; names of files are not.
+ */
+bool conf_is_secret(const char *name);
+
+/*
  * Log "FILE:LINE: ..." for section (no newline in format); conf_error_at() for a line in its file.
  */
 void conf_error(mtev_conf_section_t section, const char *format, ...)
@@ -91,7 +97,7 @@ int conf_get_bool(mtev_conf_section_t section, const char *path, bool *out); /* 
 
 /*
  * Log, for the value that path finds from section, "FILE:LINE: <element> name="value": ...": for
- * what only the caller can know to be wrong.
+ * what only the caller can know to be wrong.  A secret is shown as "...".
  */
 void conf_value_error(mtev_conf_section_t section, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

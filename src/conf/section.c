@@ -49,6 +49,17 @@ static __attribute__((format(printf, 3, 0))) void complain_at(const char *file, 
     mtevL(mtev_error, "%s:%ld: %s\n", file, line, text);
 }
 
+bool conf_is_secret(const char *name)
+{
+    static const char *const parts[] = {"password", "passwd", "passphrase",
+                                        "secret",   "token",  "psk"};
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (strcasestr(name, parts[i]) != NULL)
+            return len < 5 || strcasecmp(name + len - 5, "_file") != 0;
+    return strcasecmp(name, "key") == 0 || (len > 4 && strcasecmp(name + len - 4, "_key") == 0);
+}
+
 static __attribute__((format(printf, 3, 0))) void complain_of(const struct section_place *place,
                                                               const struct section_value *value,
                                                               const char *format, va_list args)
@@ -56,7 +67,8 @@ static __attribute__((format(printf, 3, 0))) void complain_of(const struct secti
     char text[COMPLAINT_SIZE];
     vsnprintf(text, sizeof(text), format, args);
     bool is_element = xml_is_element(value->node);
-    const char *shown = value->text + strspn(value->text, " \t\r\n");
+    bool is_secret = conf_is_secret(xml_node_name(value->node));
+    const char *shown = is_secret ? "..." : value->text + strspn(value->text, " \t\r\n");
     size_t len = strcspn(shown, "\r\n");
     mtevL(mtev_error, "%s:%ld: <%s> %s%s\"%.*s\": %s\n", xml_file(place->doc, value->node),
           xml_line(value->node), xml_node_name(xml_element(value->node)),

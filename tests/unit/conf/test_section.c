@@ -123,6 +123,24 @@ static void a_long_or_broken_value_is_shown_in_part(void **state)
     assert_logged_lines(wanted);
 }
 
+static void secrets_are_not_shown(void **state)
+{
+    static const char *const secrets[] = {"key",     "Password", "db_password",   "token",
+                                          "api_key", "psk",      "client_secret", "passphrase"};
+    static const char *const others[] = {"key_file", "monkey",        "keys",
+                                         "port",     "password_file", "_key"};
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
+        assert_true(conf_is_secret(secrets[i]));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        assert_false(conf_is_secret(others[i]));
+    assert_int_equal(conf_load_text("t", "<app password='swordfish'><key>abc</key></app>"), 0);
+    conf_value_error(MTEV_CONF_ROOT, "@password", "bad");
+    assert_logged_lines("t:1: <app> password=\"...\": bad\n");
+    int32_t number;
+    assert_int_equal(mtev_conf_get_int32(MTEV_CONF_ROOT, "key", &number), 0);
+    assert_logged_lines("t:1: <key> \"...\": not a number between -2147483648 and 2147483647\n");
+}
+
 static int collect(void *closure, const char *name, const char *value, long line)
 {
     return buf_appendf(closure, "%s=%s@%ld ", name, value, line);
@@ -247,6 +265,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_held_section_stays_as_it_was),
     TEST(errors_name_the_place),
     TEST(a_long_or_broken_value_is_shown_in_part),
+    TEST(secrets_are_not_shown),
     TEST(keys_are_merged_from_the_root_to_the_leaf),
     TEST(what_is_called_may_end_it),
     TEST(a_wrong_value_among_the_keys_is_one_line),
