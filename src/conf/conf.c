@@ -69,11 +69,35 @@ static int load_file(const char *name, const char *path, bool is_reload)
     return take_over(doc, err, is_reload);
 }
 
+static bool is_lost(struct xml_doc *doc)
+{
+    const struct xml_origin *origin = xml_origin(doc);
+    return origin->is_changed && !origin->is_kept;
+}
+
+/* Are there changes that are neither written nor journalled?  The lock is held. */
+static bool has_unkept_changes(void)
+{
+    struct xml_doc *doc = document_share();
+    bool has_loss = doc != NULL && is_lost(doc);
+    struct xml_node *node = doc == NULL ? NULL : xml_root(doc);
+    for (; node != NULL && !has_loss; node = xml_next(node))
+        has_loss = xml_part(node) != NULL && is_lost(xml_part(node));
+    xml_release(doc);
+    return has_loss;
+}
+
 /* The lock is held. */
 static int reload(void)
 {
-    if (current_path != NULL)
-        return load_file(current_name, current_path, true);
+    if (current_path != NULL) {
+        bool has_loss = has_unkept_changes();
+        int err = load_file(current_name, current_path, true);
+        if (err == 0 && has_loss)
+            mtevL(mtev_error, "%s: it is loaded anew, without changes that were not written\n",
+                  current_name);
+        return err;
+    }
     struct xml_doc *doc = document_share();
     bool is_loaded = doc != NULL;
     xml_release(doc);

@@ -111,7 +111,9 @@ void document_end(void)
 void document_changed(struct xml_node *node)
 {
     const struct xml_node *include = xml_include_of(node);
-    xml_origin(include == NULL ? draft : xml_part(include))->is_changed = true;
+    struct xml_origin *origin = xml_origin(include == NULL ? draft : xml_part(include));
+    origin->is_changed = true;
+    origin->is_kept = false;
     is_changed = true;
 }
 

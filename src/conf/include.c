@@ -104,6 +104,7 @@ static struct xml_doc *parse_newest(struct reading *r, const char *name, const c
         return NULL;
     xml_origin(doc)->digest = digest;
     xml_origin(doc)->is_changed = newer != NULL;
+    xml_origin(doc)->is_kept = newer != NULL;
     return doc;
 }
 

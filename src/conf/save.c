@@ -170,6 +170,8 @@ static int write_journal(struct saving *saving)
         if (err != 0)
             fail(saving, err, "%s", strerrordesc_np(-err));
     }
+    for (size_t i = 0; i < saving->count && err == 0; i++)
+        saving->files[i].origin->is_kept = true;
     end(saving, err);
     return err;
 }

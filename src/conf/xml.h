@@ -35,7 +35,8 @@ struct xml_origin { /* what a document was read from; xml.c only keeps it */
     size_t bytes;
     uint64_t digest; /* of these bytes */
     bool is_snippet; /* several elements, without one around them */
-    bool is_changed; /* it is not what the file holds any more */
+    bool is_changed; /* it is not what the file holds any more ... */
+    bool is_kept;    /* ... but the journal has it */
 };
 
 /*

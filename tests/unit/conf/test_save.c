@@ -159,6 +159,7 @@ static void what_others_changed_is_not_overwritten(void **state)
     free(error);
     assert_file("app.conf", "<app n='9'/>");
     assert_int_equal(mtev_conf_load(NULL), 0);
+    logged_clear();
     assert_value("@n", "9");
     set("@n", "2");
     assert_int_equal(mtev_conf_write_file(NULL), 0);
@@ -327,6 +328,27 @@ static void no_part_of_a_journal_is_used(void **state)
     }
 }
 
+static void a_reload_tells_what_it_drops(void **state)
+{
+    char wanted[256];
+    set("//b/@m", "7");
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    snprintf(wanted, sizeof(wanted),
+             "%s: it is loaded anew, without changes that were not written\n", main_path);
+    assert_logged_lines(wanted);
+    assert_value("//b/@m", "2");
+    set("//b/@m", "7");
+    assert_int_equal(mtev_conf_write_log(), 0);
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    assert_nothing_logged();
+    assert_value("//b/@m", "7");
+    set("@n", "8");
+    assert_int_equal(mtev_conf_load(NULL), 0);
+    assert_logged_lines(wanted);
+    assert_value("@n", "1");
+    assert_value("//b/@m", "7");
+}
+
 static void save(void *closure)
 {
     char *text = NULL;
@@ -370,6 +392,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_journal_of_another_file_is_not_used),
     TEST(a_crash_between_two_files_is_mended),
     TEST(no_part_of_a_journal_is_used),
+    TEST(a_reload_tells_what_it_drops),
     TEST(no_memory_is_told),
 };
 HARNESS_MAIN(tests)
