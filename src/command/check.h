@@ -63,8 +63,8 @@ struct near { /* the nearest of the names that were offered, if one is near enou
 struct near near_begin(const char *wanted);
 
 /*
- * Offer the len bytes at name (borrowed).  Near enough is what differs by a third of the shorter:
- * inserted, left out, replaced, or two exchanged.
+ * Offer the len bytes at name (borrowed).  Near enough is what differs by a third of the letters of
+ * the shorter one: inserted, left out, replaced, or two exchanged.
  */
 void near_offer(struct near *near, const char *name, size_t len);
 
