@@ -44,7 +44,8 @@ static void what_is_far_is_not(void **state)
     assert_nearest("colour", "");
     assert_nearest("sport_car", "");
     assert_nearest("tls1", "");
-    assert_nearest("", "a");
+    assert_nearest("", "");
+    assert_nearest("sslow", "");
 }
 
 static void of_two_the_nearer_one_is_found(void **state)
