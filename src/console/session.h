@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.h - what a console does with a connection.
+ *
+ * Layer: console (uses listener).
+ */
+#ifndef EVENTER_CONSOLE_SESSION_H
+#define EVENTER_CONSOLE_SESSION_H
+
+/* The coroutine of a connection: serve the operator until the end.  Yields. */
+void session_serve(void);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: an operator is served from the prompt to the end, whatever he types and however slowly he
+ * reads, and nobody else is held up meanwhile.
+ * Method: operators at a unix socket; commands that block, or say more than anybody takes.
+ */
+#include "clean.h"
+#include "operator.h"
+
+#include "base/alloc.h"
+
+#include <poll.h>
+
+static struct tally is_running = TALLY_NONE, may_end = TALLY_NONE;
+
+static void add(const char *name, console_cmd_func_t func)
+{
+    cmd_info_t *command = NCSCMD(name, func, NULL, NULL, NULL);
+    assert_int_equal(mtev_console_state_add_cmd(mtev_console_state_initial(), command), 1);
+}
+
+static int block(mtev_console_closure_t s, int argc, char **argv, mtev_console_state_t *state,
+                 void *closure)
+{
+    tally_raise(&is_running);
+    tally_wait(&may_end);
+    nc_printf(s, "done\n");
+    return 0;
+}
+
+static void a_command_that_blocks_holds_nobody_up(void **state)
+{
+    add("block", block);
+    int slow = operator_sit_down(), other = operator_sit_down();
+    operator_type(slow, "block\n");
+    tally_wait(&is_running);
+    assert_answer_has(other, "show version", "eventer ");
+    settle_all();
+    tally_raise(&may_end);
+    assert_string_equal(operator_hear(slow, OPERATOR_PROMPT), "done\n" OPERATOR_PROMPT);
+    operator_leave(slow);
+    operator_leave(other);
+}
+
+static void lines_that_come_together_run_one_after_the_other(void **state)
+{
+    int fd = operator_sit_down();
+    operator_type(fd, "help help\nhelp help\r\nexit\n");
+    assert_string_equal(operator_hear(fd, ""),
+                        "help is a command; nothing more is known of it here\n" OPERATOR_PROMPT
+                        "help is a command; nothing more is known of it here\n" OPERATOR_PROMPT);
+    close(fd);
+}
+
+#define PIECES 40000
+
+static int say_much(mtev_console_closure_t s, int argc, char **argv, mtev_console_state_t *state,
+                    void *closure)
+{
+    int said = 0;
+    while (said < PIECES && nc_printf(s, "%031d\n", said) == 32)
+        said++;
+    *(_Atomic int *)closure = said;
+    tally_raise(&is_running);
+    return 0;
+}
+
+static _Atomic int said;
+
+static void add_say_much(void)
+{
+    cmd_info_t *command = NCSCMD("say", say_much, NULL, NULL, &said);
+    assert_int_equal(mtev_console_state_add_cmd(mtev_console_state_initial(), command), 1);
+}
+
+static void much_is_said_to_who_reads_it(void **state)
+{
+    add_say_much();
+    int fd = operator_sit_down();
+    operator_type(fd, "say\n");
+    char line[33];
+    for (int i = 0; i < PIECES; i++) {
+        char wanted[40];
+        assert_int_equal(recv(fd, line, 32, MSG_WAITALL), 32);
+        snprintf(wanted, sizeof(wanted), "%031d\n", i);
+        assert_memory_equal(line, wanted, 32);
+    }
+    tally_wait(&is_running);
+    assert_int_equal(atomic_load(&said), PIECES);
+    assert_string_equal(operator_hear(fd, OPERATOR_PROMPT), OPERATOR_PROMPT);
+    operator_leave(fd);
+}
+
+static void who_goes_away_ends_what_is_said(void **state)
+{
+    add_say_much();
+    int fd = operator_sit_down();
+    operator_type(fd, "say\n");
+    assert_int_equal(recv(fd, operator_heard, 100, MSG_WAITALL), 100);
+    close(fd);
+    tally_wait(&is_running);
+    assert_true(atomic_load(&said) < PIECES);
+}
+
+static void who_goes_away_while_a_command_runs_ends_his_session(void **state)
+{
+    add("block", block);
+    int fd = operator_sit_down();
+    operator_type(fd, "block\n");
+    tally_wait(&is_running);
+    close(fd);
+    tally_raise(&may_end);
+    fd = operator_sit_down();
+    operator_leave(fd);
+}
+
+static void a_line_has_a_most(void **state)
+{
+    char *line = malloc(MTEV_CONSOLE_LINE_MAX + 2);
+    assert_non_null(line);
+    int fd = operator_sit_down();
+    for (int len = MTEV_CONSOLE_LINE_MAX - 1; len <= MTEV_CONSOLE_LINE_MAX + 1; len++) {
+        memset(line, ' ', (size_t)len);
+        memcpy(line, "help help", 9);
+        line[len] = '\0';
+        assert_answer(fd, line,
+                      len > MTEV_CONSOLE_LINE_MAX
+                          ? "that line is too long\n"
+                          : "help is a command; nothing more is known of it here\n");
+    }
+    assert_answer(fd, "help help", "help is a command; nothing more is known of it here\n");
+    operator_leave(fd);
+    free(line);
+}
+
+static void there_may_be_so_many_sessions(void **state)
+{
+    int fds[MTEV_CONSOLE_SESSIONS_MAX];
+    for (int i = 0; i < MTEV_CONSOLE_SESSIONS_MAX; i++)
+        fds[i] = operator_sit_down();
+    int refused = connect_to(operator_socket);
+    assert_string_equal(operator_hear(refused, ""), "there are too many sessions\n");
+    close(refused);
+    operator_leave(fds[0]);
+    do { /* its session may need a moment to end */
+        fds[0] = connect_to(operator_socket);
+        operator_hear(fds[0], OPERATOR_PROMPT);
+        if (strcmp(operator_heard, OPERATOR_PROMPT) != 0)
+            close(fds[0]);
+    } while (strcmp(operator_heard, OPERATOR_PROMPT) != 0);
+    for (int i = 0; i < MTEV_CONSOLE_SESSIONS_MAX; i++)
+        operator_leave(fds[i]);
+}
+
+static _Atomic int freed;
+
+static void count_freed(void *data)
+{
+    atomic_fetch_add(&freed, 1);
+    free(data);
+}
+
+static int keep(mtev_console_closure_t s, int argc, char **argv, mtev_console_state_t *state,
+                void *closure)
+{
+    const char *before = mtev_console_userdata_get(s, argv[0]);
+    nc_printf(s, "%s\n", before == NULL ? "nothing" : before);
+    return mtev_console_userdata_set(s, argv[0], argc > 1 ? strdup(argv[1]) : NULL, count_freed);
+}
+
+static void a_session_keeps_what_it_is_given(void **state)
+{
+    atomic_store(&freed, 0);
+    add("keep", keep);
+    int fd = operator_sit_down(), other = operator_sit_down();
+    assert_answer(fd, "keep a 1", "nothing\n");
+    assert_answer(fd, "keep a 2", "1\n");
+    assert_int_equal(atomic_load(&freed), 1);
+    assert_answer(fd, "keep b 3", "nothing\n");
+    assert_answer(other, "keep a", "nothing\n");
+    assert_answer(fd, "keep a", "2\n");
+    assert_int_equal(atomic_load(&freed), 2);
+    assert_answer(fd, "keep a", "nothing\n");
+    operator_leave(fd);
+    operator_leave(other);
+    wait_until(&freed, 3);
+}
+
+static mtev_hook_return_t judge(void *closure, mtev_console_closure_t s, const char *line)
+{
+    if (strcmp(line, "forbidden") != 0)
+        return MTEV_HOOK_CONTINUE;
+    nc_printf(s, "that is forbidden\n");
+    return MTEV_HOOK_ABORT;
+}
+
+static void a_hook_may_forbid_a_line(void **state)
+{
+    assert_int_equal(mtev_console_dispatch_hook_register("judge", judge, NULL), MTEV_HOOK_CONTINUE);
+    int fd = operator_sit_down();
+    assert_answer(fd, "forbidden", "that is forbidden\n");
+    assert_answer(fd, "help help", "help is a command; nothing more is known of it here\n");
+    operator_leave(fd);
+}
+
+static void commands_say_what_there_is(void **state)
+{
+    static const struct {
+        const char *line, *part;
+    } cases[] = {
+        {"help", "  show ...\n"},
+        {"show version", "up for "},
+        {"show eventer debug timers", " timers\n"},
+        {"show eventer debug sockets", "fd "},
+        {"show eventer debug jobq", "default_queue"},
+        {"show eventer debug jobq console", "console"},
+        {"show eventer debug jobq none", "there is no job queue none\n"},
+        {"show eventer debug memory", "events: "},
+        {"show coroutines", " coroutines\n"},
+        {"mtev intern", " texts, "},
+        {"mtev jobq", "expected: mtev jobq NAME"},
+        {"mtev jobq none", "there is no job queue none\n"},
+        {"mtev jobq console what 1", "expected: mtev jobq NAME"},
+        {"mtev jobq console max x", "expected: mtev jobq NAME"},
+        {"mtev jobq console concurrency", "expected: mtev jobq NAME"},
+        {"mtev jobq default_queue concurrency 3", "concurrency 3 (0 to 0), floor 1, fifo"},
+        {"mtev jobq default_queue max 9", "concurrency 3 (0 to 9)"},
+        {"mtev jobq default_queue min 4", "concurrency 4 (4 to 9)"},
+        {"mtev jobq default_queue floor 2", "floor 2"},
+        {"mtev jobq default_queue lifo", "lifo"},
+        {"mtev jobq default_queue fifo", "fifo"},
+        {"mtev jobq default_queue backlog 7", "default_queue"},
+        {"log details", "expected: the names of log streams\n"},
+        {"log details nobody", "there is no log stream nobody\n"},
+        {"log details debug", "debug: disabled, reaches no outlet\n"},
+        {"log enable debug nobody", "there is no log stream nobody\n"},
+        {"log details debug", "debug: enabled, reaches an outlet\n"},
+        {"no log enable debug", ""},
+        {"log details debug", "debug: disabled, reaches no outlet\n"},
+        {"log facility debug", ""},
+        {"log timestamps debug", ""},
+        {"log debug debug", ""},
+        {"log details debug", ", debug, timestamps, facility\n"},
+        {"no log facility debug", ""},
+        {"no log debug debug", ""},
+        {"no log timestamps debug", ""},
+        {"log details debug", "reaches no outlet\n"},
+    };
+    int fd = operator_sit_down();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_answer_has(fd, cases[i].line, cases[i].part);
+    operator_leave(fd);
+}
+
+static void visit(void *closure)
+{
+    static const char line[] = "help help\nexit\n";
+    int fd = connect_to(operator_socket);
+    (void)!send(fd, line, strlen(line), MSG_NOSIGNAL); /* it may be closed already */
+    operator_hear(fd, "");
+    close(fd);
+    settle_all();
+    logged_clear();
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    visit(NULL); /* what is made once is there */
+    harness_fail_each_allocation(visit, NULL);
+    int fd = operator_sit_down();
+    operator_leave(fd);
+}
+
+static const struct CMUnitTest tests[] = {
+    clean_test(a_command_that_blocks_holds_nobody_up),
+    clean_test(lines_that_come_together_run_one_after_the_other),
+    clean_test(much_is_said_to_who_reads_it),
+    clean_test(who_goes_away_ends_what_is_said),
+    clean_test(who_goes_away_while_a_command_runs_ends_his_session),
+    clean_test(a_line_has_a_most),
+    clean_test(there_may_be_so_many_sessions),
+    clean_test(a_session_keeps_what_it_is_given),
+    clean_test(a_hook_may_forbid_a_line),
+    clean_test(commands_say_what_there_is),
+    clean_test(each_allocation_may_fail),
+};
+
+int main(void)
+{
+    operator_begin();
+    return operator_end(harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0])));
+}
