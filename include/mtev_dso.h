@@ -47,8 +47,8 @@ typedef struct __mtev_dso_generic {
 
 /*
  * Load what <modules> names, in the order of the configuration, and leave out what is loaded
- * already.  A module that cannot be loaded is one log line, and counts as a failure; the others go
- * on.  image: a path below directory, without ".so" if one
+ * already or whose require_env does not hold.  A module that cannot be loaded is one log line, and
+ * counts as a failure; the others go on.  image: a path below directory, without ".so" if one
  * likes, or from '/'.  Call it once the configuration is loaded; main thread.  Modules are never
  * unloaded.  Returns 0, also if there is no directory or nothing to load.
  */

@@ -175,7 +175,7 @@ static int load_stanza(mtev_conf_section_t section)
         err = conf_get_text(section, "@name", &name);
     if (err == -ENOENT)
         conf_error(section, "<generic> has no %s", image == NULL ? "image" : "name");
-    if (err == 0 && !is_loaded(name))
+    if (err == 0 && !is_loaded(name) && !mtev_conf_env_off(section, NULL))
         err = load(section, image, name);
     alloc_free(image);
     alloc_free(name);

@@ -88,6 +88,17 @@ static void end_keys(const char *name)
     free(keys);
 }
 
+static void a_module_may_depend_on_the_environment(void **state)
+{
+    unsetenv("TEST_DSO");
+    assert_int_equal(
+        load(IN_FOLDER " require_env='TEST_DSO'", "<generic image='test_module' name='empty'/>"),
+        0);
+    assert_int_equal(
+        load(IN_FOLDER, "<generic image='test_module' name='empty' require_env='TEST_DSO=1'/>"), 0);
+    assert_false(answer_available());
+}
+
 static void note_name(const mtev_image_t *image, void *closure)
 {
     strncat(closure, image->name, 20);
@@ -196,6 +207,7 @@ static void each_allocation_may_fail(void **state)
 static const struct CMUnitTest tests[] = {
     configured_test(no_modules_are_no_failure),
     configured_test(what_is_wrong_is_one_line_and_a_failure),
+    configured_test(a_module_may_depend_on_the_environment),
     configured_test(modules_begin_in_their_order_and_once),
     configured_test(a_module_that_fails_does_not_stop_others),
     configured_test(what_a_module_offers_is_found_when_it_is_there),
