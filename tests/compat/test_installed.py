@@ -115,6 +115,32 @@ class Installed(unittest.TestCase):
         with open(schema, encoding="utf-8") as file:
             self.assertEqual(file.read(), run([eventer, "schema"]))
 
+    def config(self, *options):
+        """Return the words that mtev-config prints."""
+        script, = glob.glob(self.root + "/**/bin/mtev-config", recursive=True)
+        return shlex.split(run([script, *options]))
+
+    def test_mtev_config_tells_how_to_build(self):
+        program = os.path.join(self.folder.name, "configured")
+        run([*COMPILE, *self.config("--cflags", "--cppflags"), "-std=gnu11",
+             os.path.join(SOURCE, "tests/compat/utilities.c"), "-o", program,
+             *self.config("--ldflags", "--libs")])
+        self.assertEqual(run([program], **self.environment), "")
+
+    def test_mtev_config_says_where_all_is(self):
+        prefix, = self.config("--prefix")
+        folders = self.config("--bindir", "--includedir", "--libdir")
+        self.assertEqual(folders, [prefix + "/bin", prefix + "/include", self.library])
+        self.assertEqual(self.config("--version"),
+                         run(["pkg-config", "--modversion", "eventer"],
+                             **self.environment).split())
+        self.assertIn("--cflags", run([os.path.join(folders[0], "mtev-config"), "--help"]))
+        for words in ([], ["--what"]):
+            result = subprocess.run([os.path.join(folders[0], "mtev-config"), *words],
+                                    capture_output=True, text=True, check=False)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn("--help" if words else "usage", result.stderr)
+
     def test_examples_are_short(self):
         with open(os.path.join(EXAMPLES, "aco_alone.c"), encoding="utf-8") as file:
             self.assertLess(len(file.readlines()), 60)
