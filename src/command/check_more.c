@@ -140,7 +140,7 @@ void check_outlets(struct check *check, struct xml_node *logs)
 /* ---- listeners ------------------------------------------------------------------- */
 
 /* The types that the library has; programs register more. */
-static const char *const types[] = {"http_rest_api", "control_dispatch"};
+static const char *const types[] = {"http_rest_api", "control_dispatch", "mtev_console"};
 
 void check_listener(struct check *check, struct xml_node *listener)
 {

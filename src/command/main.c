@@ -3,6 +3,7 @@
  * main.c - the program `eventer`: commands about programs on the library.
  */
 #include "command/check.h"
+#include "command/new.h"
 #include "command/schema.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ static const struct command {
     const char *says;
 } commands[] = {
     {"check", check_main, "[-n NAME] FILE", "find what is wrong with a configuration"},
+    {"new", new_main, "NAME", "make a service that is ready to be built"},
     {"schema", schema_main, "", "print the RELAX NG schema of configurations"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
