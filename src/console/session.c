@@ -359,16 +359,16 @@ static int serve(mtev_console_closure_t s)
     return err;
 }
 
-/* Why whoever is at the other end of e may have no session, or NULL. */
-static const char *refusal_of(eventer_aco_t e)
+/* Why whoever is at the other end may have no session, or NULL. */
+static const char *refusal_of(mtev_acceptor_closure_t *ac, const char *acl)
 {
     bool is_faulty;
-    mtev_acceptor_closure_t *ac = eventer_aco_get_closure(e);
-    const struct sockaddr *remote = mtev_acceptor_closure_remote(ac);
-    if (!access_is_allowed(remote, NULL, &is_faulty)) {
-        char text[128];
-        mtev_convert_sockaddr_to_buff(text, sizeof(text), mtev_acceptor_closure_remote(ac));
-        mtevL(mtev_error, "console: %s is not admitted\n", text);
+    char text[128];
+    struct sockaddr *remote = mtev_acceptor_closure_remote(ac);
+    if (!access_is_allowed(remote, acl, &is_faulty)) {
+        mtev_convert_sockaddr_to_buff(text, sizeof(text), remote);
+        mtevL(mtev_error, "console: %s is not admitted%s\n", text,
+              is_faulty ? ": the acl of the listener has a fault" : "");
         return "you are not admitted to this console\n";
     }
     if (atomic_load_explicit(&session_count, memory_order_relaxed) > MTEV_CONSOLE_SESSIONS_MAX)
@@ -376,15 +376,45 @@ static const char *refusal_of(eventer_aco_t e)
     return NULL;
 }
 
+static void load_past(void *closure)
+{
+    mtev_console_closure_t s = closure;
+    past_load(s->past, s->past_file);
+}
+
+static void save_past(void *closure)
+{
+    mtev_console_closure_t s = closure;
+    past_save(s->past, s->past_file);
+}
+
+/* Do something with the file of the lines of before, in a job.  Yields. */
+static void with_past_file(mtev_console_closure_t s, void (*func)(void *closure))
+{
+    if (s->past != NULL && s->past_file != NULL)
+        eventer_aco_simple_asynch_queue(func, s, line_queue());
+}
+
 void session_serve(void)
 {
     eventer_aco_t e = eventer_aco_arg();
     struct timeval patience = {.tv_sec = 1};
+    mtev_acceptor_closure_t *ac = eventer_aco_get_closure(e);
+    mtev_hash_table *config = mtev_acceptor_closure_config(ac);
     mtev_console_closure_t s = NULL;
     atomic_fetch_add_explicit(&session_count, 1, memory_order_relaxed);
-    const char *refusal = refusal_of(e);
-    if (refusal == NULL && (session_new(e, false, &s) != 0 || serve(s) != 0))
+    const char *refusal = refusal_of(ac, mtev_hash_dict_get(config, "acl"));
+    const char *protocol = mtev_hash_dict_get(config, "line_protocol");
+    bool is_telnet = protocol != NULL && strcmp(protocol, "telnet") == 0;
+    if (refusal == NULL && session_new(e, is_telnet, &s) != 0)
         refusal = "out of memory\n";
+    if (refusal == NULL) {
+        s->past_file = mtev_hash_dict_get(config, "history_file");
+        with_past_file(s, load_past);
+        if (serve(s) != 0)
+            refusal = "out of memory\n";
+        with_past_file(s, save_past);
+    }
     if (s != NULL)
         session_free(s);
     if (refusal != NULL)

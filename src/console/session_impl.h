@@ -43,7 +43,8 @@ struct __mtev_console_closure {
     mtev_console_state_stack_t *stack;
     unsigned depth; /* of the stack */
     mtev_hash_table userdata;
-    struct past *past; /* NULL: there was no memory */
+    struct past *past;     /* NULL: there was no memory */
+    const char *past_file; /* borrowed from the listener; NULL: none */
     struct telnet telnet;
     struct buf shown;   /* for the terminal, new lines to be made telnet's */
     struct buf answers; /* for the telnet at the other end */

@@ -8,30 +8,38 @@
 #define EVENTER_TESTS_OPERATOR_H
 
 #include "../listener/listening.h"
+#include "clean.h"
 
 #include <mtev_console.h>
 
 #include <stdlib.h>
+#include <time.h>
 
 #define OPERATOR_PROMPT "test# "
 
 static char operator_folder[] = "/tmp/test_console.XXXXXX";
-static char operator_socket[64];
+static char operator_socket[64], operator_telnet[64], operator_past[64];
 
 static char operator_heard[1 << 20]; /* NUL-terminated: all that came since the last call */
 
-/* Begin with two loops and a console at a unix socket. */
+/* Begin with two loops and consoles at unix sockets: one of lines, and one of telnet. */
 static inline void operator_begin(void)
 {
-    char stanza[128];
+    char stanza[512];
     listening_begin(2);
     mtev_console_init("test");
     mtev_console_init("again"); /* does nothing */
     if (mkdtemp(operator_folder) == NULL)
         exit(1);
     snprintf(operator_socket, sizeof(operator_socket), "%s/console", operator_folder);
-    snprintf(stanza, sizeof(stanza), "<listener type='mtev_console' address='%s'/>",
-             operator_socket);
+    snprintf(operator_telnet, sizeof(operator_telnet), "%s/telnet", operator_folder);
+    snprintf(operator_past, sizeof(operator_past), "%s/past", operator_folder);
+    snprintf(stanza, sizeof(stanza),
+             "<listener type='mtev_console' address='%s'/>"
+             "<listener type='mtev_console' address='%s'><config>"
+             "<line_protocol>telnet</line_protocol><history_file>%s</history_file></config>"
+             "</listener>",
+             operator_socket, operator_telnet, operator_past);
     if (listen_to(stanza, true) != 0)
         exit(1);
     eventer_loop_return();
@@ -40,6 +48,8 @@ static inline void operator_begin(void)
 static inline int operator_end(int status)
 {
     unlink(operator_socket);
+    unlink(operator_telnet);
+    unlink(operator_past);
     rmdir(operator_folder);
     return status;
 }
@@ -97,6 +107,20 @@ static inline void assert_answer_has(int fd, const char *line, const char *part)
     if (strstr(operator_ask(fd, line), part) == NULL)
         fail_msg("%s: %s is not in: %s", line, part, operator_heard);
 }
+
+/*
+ * A test after which all sessions are at their end, which may be a moment after the operator has
+ * left.
+ */
+static inline int operator_tear_down(void **state)
+{
+    time_t until = time(NULL) + 30;
+    while (eventer_allocations_current() != clean_events && time(NULL) < until)
+        sched_yield();
+    return clean_tear_down(state);
+}
+
+#define operator_test(test) cmocka_unit_test_setup_teardown(test, clean_set_up, operator_tear_down)
 
 /* Leave; the session is at its end. */
 static inline void operator_leave(int fd)

@@ -4,7 +4,6 @@
  * reads, and nobody else is held up meanwhile.
  * Method: operators at a unix socket; commands that block, or say more than anybody takes.
  */
-#include "clean.h"
 #include "operator.h"
 
 #include "base/alloc.h"
@@ -272,17 +271,17 @@ static void each_allocation_may_fail(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    clean_test(a_command_that_blocks_holds_nobody_up),
-    clean_test(lines_that_come_together_run_one_after_the_other),
-    clean_test(much_is_said_to_who_reads_it),
-    clean_test(who_goes_away_ends_what_is_said),
-    clean_test(who_goes_away_while_a_command_runs_ends_his_session),
-    clean_test(a_line_has_a_most),
-    clean_test(there_may_be_so_many_sessions),
-    clean_test(a_session_keeps_what_it_is_given),
-    clean_test(a_hook_may_forbid_a_line),
-    clean_test(commands_say_what_there_is),
-    clean_test(each_allocation_may_fail),
+    operator_test(a_command_that_blocks_holds_nobody_up),
+    operator_test(lines_that_come_together_run_one_after_the_other),
+    operator_test(much_is_said_to_who_reads_it),
+    operator_test(who_goes_away_ends_what_is_said),
+    operator_test(who_goes_away_while_a_command_runs_ends_his_session),
+    operator_test(a_line_has_a_most),
+    operator_test(there_may_be_so_many_sessions),
+    operator_test(a_session_keeps_what_it_is_given),
+    operator_test(a_hook_may_forbid_a_line),
+    operator_test(commands_say_what_there_is),
+    operator_test(each_allocation_may_fail),
 };
 
 int main(void)

@@ -4,7 +4,6 @@
  * its words; states can be entered and left.
  * Method: commands of our own, which an operator gives.
  */
-#include "clean.h"
 #include "operator.h"
 
 #include "base/alloc.h"
@@ -189,14 +188,14 @@ static void each_allocation_may_fail(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    clean_test(a_beginning_that_is_of_one_name_will_do),
-    clean_test(words_may_be_quoted),
-    clean_test(commands_lead_to_others),
-    clean_test(states_are_entered_and_left),
-    clean_test(a_command_may_run_others),
-    clean_test(a_command_may_be_replaced),
-    clean_test(what_is_no_command_is_refused),
-    clean_test(each_allocation_may_fail),
+    operator_test(a_beginning_that_is_of_one_name_will_do),
+    operator_test(words_may_be_quoted),
+    operator_test(commands_lead_to_others),
+    operator_test(states_are_entered_and_left),
+    operator_test(a_command_may_run_others),
+    operator_test(a_command_may_be_replaced),
+    operator_test(what_is_no_command_is_refused),
+    operator_test(each_allocation_may_fail),
 };
 
 int main(void)

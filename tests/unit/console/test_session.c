@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal: at a terminal that speaks telnet a line can be edited, completed and taken from before; and
+ * over TCP nobody is admitted but who should be.
+ * Method: operators who type keys, at consoles of both kinds; listeners with and without an acl.
+ */
+#include "operator.h"
+
+#include <sys/stat.h>
+
+#define IAC "\xff"
+#define HELLO                                                                                      \
+    IAC "\xfb\1" IAC "\xfb\3" IAC "\xfd\x1f"                                                       \
+        "\rtest# \033[K"
+
+/* Sit down at the terminal. */
+static int telnet_sit_down(void)
+{
+    int fd = connect_to(operator_telnet);
+    assert_string_equal(operator_hear(fd, "\033[K"), HELLO);
+    return fd;
+}
+
+/* Type keys, and hear end at the end of what is shown. */
+static const char *type(int fd, const char *keys, const char *end)
+{
+    operator_type(fd, keys);
+    operator_hear(fd, end);
+    size_t len = strlen(operator_heard), wanted = strlen(end);
+    if (len < wanted || strcmp(operator_heard + len - wanted, end) != 0)
+        fail_msg("heard %s", operator_heard);
+    return operator_heard;
+}
+
+static void telnet_leave(int fd)
+{
+    type(fd, "\025\004", "\r\n");
+    assert_string_equal(operator_hear(fd, ""), "");
+    close(fd);
+}
+
+static void keys_are_echoed_and_lines_end_as_telnet_wants(void **state)
+{
+    int fd = telnet_sit_down();
+    type(fd, "help helx", "help helx");
+    type(fd, "\b", "\rtest# help hel\033[K");
+    assert_string_equal(type(fd, "p\r\n", "test# \033[K"),
+                        "p\r\nhelp is a command; nothing more is known of it here\r\n"
+                        "\rtest# \033[K");
+    assert_string_equal(type(fd, "ab\003", "test# \033[K"), "ab^C\r\n\rtest# \033[K");
+    type(fd, "exit\r", "exit\r\n");
+    assert_string_equal(operator_hear(fd, ""), "");
+    close(fd);
+}
+
+static void who_refuses_the_echo_gets_plain_lines(void **state)
+{
+    int fd = telnet_sit_down();
+    type(fd, IAC "\xfe\1", IAC "\xfc\1");
+    assert_string_equal(type(fd, "help help\r\n", "test# \033[K"),
+                        "help is a command; nothing more is known of it here\r\n"
+                        "\rtest# \033[K");
+    operator_type(fd, "exit\r\n");
+    assert_string_equal(operator_hear(fd, ""), "");
+    close(fd);
+}
+
+static int do_nothing_at_all(mtev_console_closure_t s, int argc, char **argv,
+                             mtev_console_state_t *state, void *closure)
+{
+    return 0;
+}
+
+static void words_are_completed(void **state)
+{
+    static const char *const names[] = {"comet", "comma", "common"};
+    mtev_console_state_t *first = mtev_console_state_initial();
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mtev_console_state_add_cmd(
+                             first, NCSCMD(names[i], do_nothing_at_all, NULL, NULL, NULL)),
+                         1);
+    int fd = telnet_sit_down();
+    type(fd, "sho\t", "show ");
+    type(fd, "ve\t", "version ");
+    type(fd, "\025co\t", "com"); /* as far as all go on alike */
+    type(fd, "\t", "comet  comma  common  \r\n\rtest# com\033[K");
+    type(fd, "m\t", "\r\ncomma  common  \r\n\rtest# comm\033[K");
+    type(fd, "a\t", "a ");
+    type(fd, "\025show eventer debug jobq defa\t", "default_queue ");
+    type(fd, "\025help show eve\t", "eventer ");
+    type(fd, "\025nothing begins so\t!", "so!");
+    type(fd, "\025\t", "\rtest# \033[K");
+    telnet_leave(fd);
+}
+
+static void lines_of_before_come_back(void **state)
+{
+    unlink(operator_past);
+    int fd = telnet_sit_down();
+    type(fd, "\033[A!\b", "\rtest# \033[K"); /* there is none yet */
+    type(fd, "help help\r\n", "\rtest# \033[K");
+    type(fd, "help exit\r\n", "\rtest# \033[K");
+    type(fd, "\033[A", "\rtest# help exit\033[K");
+    type(fd, "\033[A", "\rtest# help help\033[K");
+    type(fd, "\033[B", "\rtest# help exit\033[K");
+    type(fd, "\033[B", "\rtest# \033[K");
+    telnet_leave(fd);
+    struct stat st;
+    while (stat(operator_past, &st) != 0 || st.st_size == 0)
+        sched_yield(); /* the session writes it at its end */
+    assert_int_equal(st.st_mode & 0777, 0600);
+    fd = telnet_sit_down(); /* and another session reads it */
+    type(fd, "\020", "\rtest# help exit\033[K");
+    type(fd, "\020", "\rtest# help help\033[K");
+    type(fd, "\r\n", "\rtest# \033[K");
+    telnet_leave(fd);
+}
+
+static void the_window_has_a_width(void **state)
+{
+    int fd = telnet_sit_down();
+    static const char size[] = IAC "\xfa\x1f\0\x1e\0\x18" IAC "\xf0";
+    assert_int_equal(send(fd, size, sizeof(size) - 1, 0), sizeof(size) - 1);
+    type(fd, "help help\r\n", "here\r\n\rtest# \033[K");
+    type(fd, "0123456789012345678901234567890123456789", "\rtest# 78901234567890123456789\033[K");
+    telnet_leave(fd);
+}
+
+/* Connect to a console at an address of TCP with that in its stanza; hear what it says. */
+static const char *hear_of(const char *address, const char *config)
+{
+    char stanza[512];
+    snprintf(stanza, sizeof(stanza),
+             "<listener type='mtev_console' address='%s' port='0'><config>%s</config></listener>",
+             address, config);
+    assert_int_equal(listen_to(stanza, true), 0);
+    harness_keep_fds(); /* the listener stays */
+    int fd = connect_to(listening_on);
+    operator_hear(fd, OPERATOR_PROMPT);
+    close(fd);
+    return operator_heard;
+}
+
+static void over_tcp_an_acl_decides(void **state)
+{
+    static const char refusal[] = "you are not admitted to this console\n";
+    assert_string_equal(hear_of("127.0.0.1", ""), OPERATOR_PROMPT);
+    assert_string_equal(hear_of("*", ""), OPERATOR_PROMPT);
+    assert_string_equal(hear_of("127.0.0.1", "<acl>127.0.0.0/8</acl>"), OPERATOR_PROMPT);
+    assert_nothing_logged();
+    assert_string_equal(hear_of("127.0.0.1", "<acl>10.0.0.0/8</acl>"), refusal);
+    assert_logged_lines("console: 127.0.0.1 is not admitted\n");
+    assert_string_equal(hear_of("127.0.0.1", "<acl>127.0.0.0/8 what</acl>"), refusal);
+    assert_logged_lines(
+        "console: 127.0.0.1 is not admitted: the acl of the listener has a fault\n");
+}
+
+static const struct CMUnitTest tests[] = {
+    operator_test(keys_are_echoed_and_lines_end_as_telnet_wants),
+    operator_test(who_refuses_the_echo_gets_plain_lines),
+    operator_test(words_are_completed),
+    operator_test(lines_of_before_come_back),
+    operator_test(the_window_has_a_width),
+    logged_test(over_tcp_an_acl_decides),
+};
+
+int main(void)
+{
+    operator_begin();
+    return operator_end(harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0])));
+}
