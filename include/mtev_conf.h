@@ -177,6 +177,12 @@ API_EXPORT(void)
 mtev_conf_watch_and_journal_watchdog(int (*f)(void *closure), void *closure);
 API_EXPORT(void) mtev_conf_coalesce_changes(uint32_t seconds);
 
+/*
+ * Enter the commands that show, change and write the configuration into the console; after
+ * mtev_console_init().  See eventer_console(7).  A second call does nothing.
+ */
+API_EXPORT(void) mtev_console_conf_init(void);
+
 /* The name and the version of the program (copied), at most 63 bytes; "" until they are set. */
 API_EXPORT(void) mtev_set_app_name(const char *name);
 API_EXPORT(const char *) mtev_get_app_name(void);
