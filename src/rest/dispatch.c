@@ -310,5 +310,7 @@ void mtev_http_rest_init(void)
         atomic_store(&is_done, false);
         return;
     }
+    if (rest_add_commands() != 0)
+        mtevL(mtev_error, "mtev_http_rest_init: out of memory: the console has no show rest\n");
     rest_acl_load();
 }

@@ -24,6 +24,9 @@ struct rest_request {
     bool wants_more;  /* its handler, in a coroutine, asked again and again to be called again */
 };
 
+/* Enter "show rest" into the console.  0 or -ENOMEM. */
+int rest_add_commands(void);
+
 /* The rules of the process. */
 struct rules *mountpoint_rules(void);
 

@@ -63,6 +63,17 @@ void rules_fini(struct rules *rules)
     pthread_mutex_destroy(&rules->lock);
 }
 
+void rules_each(const struct rules *rules,
+                void (*fn)(const struct mtev_rest_mountpoint *rule, void *closure), void *closure)
+{
+    for (size_t i = 0; i < RULES_BUCKET_COUNT; i++)
+        for (const struct rules_base *base = atomic_load(&rules->buckets[i]); base != NULL;
+             base = atomic_load(&base->next))
+            for (const struct mtev_rest_mountpoint *rule = atomic_load(&base->first); rule != NULL;
+                 rule = atomic_load(&rule->next))
+                fn(rule, closure);
+}
+
 /* ---- adding ---------------------------------------------------------------------- */
 
 static int check(const char *method, const char *base, char reason[static REGEX_REASON_SIZE])

@@ -69,6 +69,10 @@ void rules_init(struct rules *rules);
 /* Free every rule; nobody uses them any more.  For tests. */
 void rules_fini(struct rules *rules);
 
+/* Call fn for each rule: those of one base one after the other, bases in no order. */
+void rules_each(const struct rules *rules,
+                void (*fn)(const struct mtev_rest_mountpoint *rule, void *closure), void *closure);
+
 /*
  * Add a rule for method, base and expression, as mtev_http_rest_new_rule() says, with the rest of
  * its fields as in *like.  Gives it (borrowed) in *out.  Returns 0; -EINVAL, with what is wrong in
