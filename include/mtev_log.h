@@ -19,7 +19,10 @@
 #endif
 
 #include <mtev_defines.h>
+#include <mtev_hooks.h>
 #include <stdarg.h>
+
+#include <sys/uio.h>
 
 MTEV_BEGIN_DECLS
 
@@ -251,9 +254,15 @@ API_EXPORT(mtev_boolean) mtev_log_stream_exists(const char *name);
 
 /*
  * Make the stream name, or make the one that exists anew: on, without outlets, and material if type
- * is not NULL: "file" appends to the file path by a writer of its own, "file_synch" before the call
- * returns.  One that has that type and path already goes on, as after mtev_log_stream_reopen().
- * closure and options are not used by these types.
+ * is not NULL:
+ *   file        appends to the file path, by a writer of its own
+ *   file_synch  the same before the call returns
+ *   memory      keeps the newest lines; path is "LINES,BYTES"
+ *   syslog      the syslog daemon; path is "FACILITY[.SEVERITY][,rfc5424][@SOCKET]" (NULL: daemon)
+ *   journald    systemd-journald, with key-values as fields; path is its socket (NULL: the usual)
+ *   others      as mtev_register_logops() says
+ * One that has that type and path already goes on, as after mtev_log_stream_reopen().  closure is
+ * mtev_log_stream_get_ctx()'s; options (NULL: none), a dictionary, are properties.
  * Returns the stream; or NULL with errno EINVAL (type or path), ENAMETOOLONG, ENOSPC (1024 streams,
  * 64 of them material), ENOMEM or as open(2).  Then an existing stream is as it was.
  */
@@ -278,6 +287,167 @@ API_EXPORT(int) mtev_log_stream_add_stream(mtev_log_stream_t ls, mtev_log_stream
 /* Take the outlet of that name away from ls.  Returns it, or NULL if ls has none such. */
 API_EXPORT(mtev_log_stream_t)
 mtev_log_stream_remove_stream(mtev_log_stream_t ls, const char *name);
+
+/*
+ * As mtev_log_stream_add_stream() for the lines that pass filter (NULL: all): tests of message,
+ * facility, level (debug, info, notice, error), file, line, thread and the keys of key-values by
+ * == != < <= > >= and, for expressions of pcre2pattern(3), =~ !~; joined by and, or, not and
+ * parentheses: level >= notice and not message =~ "^GET /health".  mtev_log(3) has all of it.  An
+ * outlet that ls has already gets the filter.
+ * Returns mtev_true; or mtev_false with errno EINVAL, after a line on mtev_error for a filter that
+ * is none, ENOSPC or ENOMEM.
+ */
+API_EXPORT(mtev_boolean)
+mtev_log_stream_add_stream_filtered(mtev_log_stream_t ls, mtev_log_stream_t outlet,
+                                    const char *filter);
+
+/* Take all outlets away from ls. */
+API_EXPORT(void) mtev_log_stream_removeall_streams(mtev_log_stream_t ls);
+
+/*
+ * Close the stream of that name, and take it and its outlets away: nobody finds it until it is made
+ * again.  What was found before may still be used: it says nothing.  The streams of the start stay.
+ */
+API_EXPORT(void) mtev_log_stream_remove(const char *name);
+
+/*
+ * Put all streams into loggers, an array of nsize.  Returns how many there are; if they are more
+ * than nsize, that number negative, and nsize of them are there.
+ */
+API_EXPORT(int) mtev_log_list(mtev_log_stream_t *loggers, int nsize);
+
+/* The name of ls, what makes it material (NULL: nothing), and its path; borrowed. */
+API_EXPORT(const char *) mtev_log_stream_get_name(mtev_log_stream_t ls);
+API_EXPORT(const char *) mtev_log_stream_get_type(mtev_log_stream_t ls);
+API_EXPORT(const char *) mtev_log_stream_get_path(mtev_log_stream_t ls);
+
+/* The pointer that is the program's own: mtev_log_stream_new()'s closure, at first. */
+API_EXPORT(void) mtev_log_stream_set_ctx(mtev_log_stream_t ls, void *ctx);
+API_EXPORT(void *) mtev_log_stream_get_ctx(mtev_log_stream_t ls);
+
+/*
+ * A text (copied; NULL: none) of ls under a name.  Those called rotate_seconds (600 or more),
+ * rotate_bytes (102400 or more), retain_seconds, retain_bytes, dedup_seconds (up to 86400) and
+ * queue_bytes (65536 to 1073741824) are numbers that apply to what ls is, as in eventer.conf(5); 0
+ * is off, or the default.  A value that is not possible is refused with a line on mtev_error.  What
+ * is got is borrowed until it is set again.
+ */
+API_EXPORT(void)
+mtev_log_stream_set_property(mtev_log_stream_t ls, const char *name, const char *value);
+API_EXPORT(const char *)
+mtev_log_stream_get_property(mtev_log_stream_t ls, const char *name);
+
+typedef enum {
+    MTEV_LOG_FORMAT_PLAIN = 0,
+    MTEV_LOG_FORMAT_JSON /* one object a line */
+} mtev_log_format_t;
+
+/*
+ * What lines on ls look like.  Returns 0, or -1 with errno EINVAL: ls is not material, or what it
+ * is has a format of its own.
+ */
+API_EXPORT(int) mtev_log_stream_set_format(mtev_log_stream_t ls, mtev_log_format_t format);
+
+/*
+ * Return what ls is and has as a JSON object, NUL-terminated, which the caller ends with free(3);
+ * NULL with ENOMEM, ENOSPC (longer than 64 KiB) or EINVAL.
+ */
+API_EXPORT(char *) mtev_log_stream_to_json(mtev_log_stream_t ls);
+
+/* The size of the file that ls is; and the bytes that were written since it was made.  0: none. */
+API_EXPORT(size_t) mtev_log_stream_size(mtev_log_stream_t ls);
+API_EXPORT(size_t) mtev_log_stream_written(mtev_log_stream_t ls);
+
+/*
+ * Rename the file that ls is; lines go there until it is opened anew.  AUTOTIME: to PATH.SECOND,
+ * with the seconds since 1970.  Returns 0, or -1 with errno EINVAL (ls is no file) or as rename(2).
+ */
+#define MTEV_LOG_RENAME_AUTOTIME ((const char *)-1)
+API_EXPORT(int) mtev_log_stream_rename(mtev_log_stream_t ls, const char *newname);
+
+/*
+ * Remove files PATH.SECOND of ls: those from age seconds ago or longer, and the oldest until the
+ * rest has bytes at most; negative: no bound.  Returns 0, or -1 with errno EINVAL (ls is no file)
+ * or as unlink(2).
+ */
+API_EXPORT(int) mtev_log_stream_cull(mtev_log_stream_t ls, int age, ssize_t bytes);
+
+/*
+ * Call visit for the newest log_lines lines (0: all) that ls, of the type memory, has, oldest
+ * first; or for all behind the one whose index is afterwhich.  text (len bytes, no NUL) is for the
+ * call only; a result that is not 0 ends it.  visit may say lines.
+ * Returns how many calls there were, or -1 with errno EINVAL (ls is not of that type) or ENOMEM.
+ */
+API_EXPORT(int)
+mtev_log_memory_lines(mtev_log_stream_t ls, int log_lines,
+                      int (*visit)(uint64_t index, const struct timeval *when, const char *text,
+                                   size_t len, void *closure),
+                      void *closure);
+API_EXPORT(int)
+mtev_log_memory_lines_since(mtev_log_stream_t ls, uint64_t afterwhich,
+                            int (*visit)(uint64_t index, const struct timeval *when,
+                                         const char *text, size_t len, void *closure),
+                            void *closure);
+
+/*
+ * Return a stream that keeps what is said on it, the newest nlogs lines and nbytes bytes of them;
+ * NULL with errno EINVAL or ENOMEM.  mtev_log_speculate_finish() says it on target, with the times,
+ * places and key-values that it had, or forgets it (ROLLBACK); then speculation is no more.
+ */
+#define MTEV_LOG_SPECULATE_ROLLBACK ((mtev_log_stream_t)-1)
+API_EXPORT(mtev_log_stream_t) mtev_log_speculate(int nlogs, int nbytes);
+API_EXPORT(void)
+mtev_log_speculate_finish(mtev_log_stream_t target, mtev_log_stream_t speculation);
+
+/* Say the len bytes at addr, 64 KiB at most, as hexadecimal digits and text, behind a label. */
+API_EXPORT(void)
+mtev_log_hexdump(mtev_log_stream_t ls, const void *addr, size_t len, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+API_EXPORT(void)
+mtev_log_hexdump_ex(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+                    const void *addr, size_t len, const char *format, ...)
+    __attribute__((format(printf, 7, 8)));
+
+/*
+ * A type of material streams of the program's own.  Functions return 0, or -1 and errno; those that
+ * are NULL are not there.  writeop (or writevop, with one piece) gets a line as it is to be
+ * written; it is called by who says it, one line at a time, must not wait, and must not change
+ * streams; what it says itself does not come back to it.  openop is called by
+ * mtev_log_stream_new(), when the pointer and the name of the stream are there, and again for each;
+ * closeop at its end.
+ */
+typedef struct {
+    mtev_boolean supports_async; /* not used */
+    int (*openop)(mtev_log_stream_t ls);
+    int (*reopenop)(mtev_log_stream_t ls);
+    int (*writeop)(mtev_log_stream_t ls, const struct timeval *when, const void *bytes, size_t len);
+    int (*writevop)(mtev_log_stream_t ls, const struct timeval *when, const struct iovec *pieces,
+                    int count);
+    int (*closeop)(mtev_log_stream_t ls);
+    size_t (*sizeop)(mtev_log_stream_t ls);
+    int (*renameop)(mtev_log_stream_t ls, const char *newname);
+    int (*cullop)(mtev_log_stream_t ls, int age, ssize_t bytes);
+} logops_t;
+
+/* Make ops (borrowed for good) the type called name, unless there is one of that name. */
+API_EXPORT(void) mtev_register_logops(const char *name, logops_t *ops);
+
+/*
+ * Have func called for each line that is said on a stream that is on, before its outlets have it,
+ * by who says it.  MTEV_HOOK_ABORT keeps it from them.  What func says itself is not shown to it.
+ */
+API_EXPORT(mtev_hook_return_t)
+mtev_log_plain_hook_register(const char *name,
+                             mtev_hook_return_t (*func)(void *closure, mtev_log_stream_t ls,
+                                                        const struct timeval *when,
+                                                        const char *text, size_t len),
+                             void *closure);
+API_EXPORT(mtev_hook_return_t)
+mtev_log_line_hook_register(const char *name,
+                            mtev_hook_return_t (*func)(void *closure, mtev_log_stream_t ls,
+                                                       const struct timeval *when, const char *file,
+                                                       int line, const char *text, size_t len),
+                            void *closure);
 
 /*
  * Open the files that ls writes to anew (after they were renamed).

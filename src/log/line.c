@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "log/foreign_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +12,31 @@
 #include <unistd.h>
 
 #define CUT_MARK "...[cut]\n"
+
+MTEV_HOOK_PROTO(mtev_log_plain,
+                (mtev_log_stream_t ls, const struct timeval *when, const char *text, size_t len),
+                void *, closure,
+                (void *closure, mtev_log_stream_t ls, const struct timeval *when, const char *text,
+                 size_t len));
+MTEV_HOOK_PROTO(mtev_log_line,
+                (mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+                 const char *text, size_t len),
+                void *, closure,
+                (void *closure, mtev_log_stream_t ls, const struct timeval *when, const char *file,
+                 int line, const char *text, size_t len));
+MTEV_HOOK_IMPL(mtev_log_plain,
+               (mtev_log_stream_t ls, const struct timeval *when, const char *text, size_t len),
+               void *, closure,
+               (void *closure, mtev_log_stream_t ls, const struct timeval *when, const char *text,
+                size_t len),
+               (closure, ls, when, text, len))
+MTEV_HOOK_IMPL(mtev_log_line,
+               (mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,
+                const char *text, size_t len),
+               void *, closure,
+               (void *closure, mtev_log_stream_t ls, const struct timeval *when, const char *file,
+                int line, const char *text, size_t len),
+               (closure, ls, when, file, line, text, len))
 
 /*
  * A line is put together here: on a stack that is copied when a coroutine yields it would weigh too
@@ -81,6 +107,8 @@ static int send_to(const struct log_reach *reach, const struct log_line *line, c
     for (uint64_t left = reach->all; left != 0; left &= left - 1) {
         struct outlet *o = stream_outlet((unsigned)__builtin_ctzll(left));
         unsigned look = look_of(reach, left & -left);
+        if (own.depth > 1 && foreign_is(o->ops)) /* what it says itself, perhaps */
+            continue;
         int failed = own.in_handlers > 0
                          ? outlet_say_in_handler(o, line, look & ~(unsigned)LINE_LOOK_TIME, scratch)
                          : outlet_say(o, line, look, scratch);
@@ -96,8 +124,42 @@ static int send_line(const struct log_line *line, char *scratch)
         stream_lock();
     else if (!stream_try_lock()) /* perhaps who holds it was interrupted */
         return write(STDERR_FILENO, line->text, line->len) == -1 ? -errno : 0;
-    int err = send_to(&s->reach, line, scratch);
+    struct log_reach walked;
+    const struct log_reach *reach = &s->reach;
+    int err = 0;
+    if (s->speculation != NULL) {
+        speculation_add(s->speculation, line);
+    } else {
+        if (reach->is_filtered) {
+            stream_walk(s, line, &walked);
+            reach = &walked;
+        }
+        err = send_to(reach, line, scratch);
+    }
     stream_unlock();
+    return err;
+}
+
+/* What others want to see or to keep from the outlets; not what they say themselves. */
+static bool is_kept_by_hooks(const struct log_line *line)
+{
+    if (own.in_handlers > 0 || own.depth > 1)
+        return false;
+    return (mtev_log_line_hook_exists() &&
+            mtev_log_line_hook_invoke(line->stream, &line->when, line->file, line->number,
+                                      line->text, line->len) == MTEV_HOOK_ABORT) ||
+           (mtev_log_plain_hook_exists() &&
+            mtev_log_plain_hook_invoke(line->stream, &line->when, line->text, line->len) ==
+                MTEV_HOOK_ABORT);
+}
+
+int line_say(const struct log_line *line)
+{
+    struct place *place = take_place();
+    if (place == NULL)
+        return -ENOMEM;
+    int err = send_line(line, place->line);
+    give_place(place);
     return err;
 }
 
@@ -148,7 +210,7 @@ int mtev_ex_vlog(mtev_log_stream_t ls, const struct timeval *when, const char *f
         made.kvs = kvs;
         made.text = place->message;
         made.len = make_message(place->message, NULL, &made, format, args);
-        err = send_line(&made, place->line);
+        err = is_kept_by_hooks(&made) ? 0 : send_line(&made, place->line);
         give_place(place);
     }
     errno = saved_errno;

@@ -11,16 +11,18 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define LOG_STREAMS_MAX  1024 /* streams in a process */
-#define LOG_MATERIAL_MAX 64   /* streams that are a file or a descriptor; one bit each */
-#define LOG_OUTLETS_MAX  16   /* outlets a stream has itself */
-#define LOG_NAME_MAX     511  /* bytes in the name of a stream */
-#define LOG_MESSAGE_MAX  3840 /* bytes of a message, after which it is cut */
-#define LOG_PREFIX_MAX   256  /* bytes of what is put before a message */
-#define LOG_NESTING_MAX  4    /* lines that are said while one is on its way to an outlet */
+#define LOG_STREAMS_MAX  1024  /* streams in a process */
+#define LOG_MATERIAL_MAX 64    /* streams that are a file or a descriptor; one bit each */
+#define LOG_OUTLETS_MAX  16    /* outlets a stream has itself */
+#define LOG_NAME_MAX     511   /* bytes in the name of a stream */
+#define LOG_MESSAGE_MAX  3840  /* bytes of a message, after which it is cut */
+#define LOG_PREFIX_MAX   256   /* bytes of what is put before a message */
+#define LOG_HEXDUMP_MAX  65536 /* bytes of one dump */
+#define LOG_NESTING_MAX  4     /* lines that are said while one is on its way to an outlet */
 
 /* A line that a pipe takes in one piece cannot be mixed with another process's. */
 static_assert(LOG_MESSAGE_MAX + LOG_PREFIX_MAX <= PIPE_BUF, "a line must fit an atomic write");
@@ -31,11 +33,44 @@ static_assert(LOG_MESSAGE_MAX + LOG_PREFIX_MAX <= PIPE_BUF, "a line must fit an 
  */
 int log_stream_get(const char *name, mtev_log_stream_t *out);
 
+struct log_outlet {
+    mtev_log_stream_t stream;
+    struct filter *filter; /* which lines pass (log/filter.h); NULL: all */
+};
+
 /*
- * Replace the outlets of ls by the count streams at chosen, in one step: no line is lost between.
- * Returns 0, or -ENOSPC (LOG_OUTLETS_MAX).
+ * Replace the outlets of ls by the count at chosen, in one step: no line is lost between.  Their
+ * filters are taken.  Returns 0, or -ENOSPC (LOG_OUTLETS_MAX).
  */
-int log_stream_set_outlets(mtev_log_stream_t ls, const mtev_log_stream_t *chosen, size_t count);
+int log_stream_set_outlets(mtev_log_stream_t ls, struct log_outlet *chosen, size_t count);
+
+/* True if there is a type of that name. */
+bool log_type_is_known(const char *type);
+
+/* What a type needs no path for; NULL: it needs one. */
+const char *log_type_default_path(const char *type);
+
+/* Numbers that a material stream may be told; 0 is off, or the default.  In the order of the enum.
+ */
+enum log_limit_index {
+    LOG_ROTATE_SECONDS = 0,
+    LOG_ROTATE_BYTES,
+    LOG_RETAIN_SECONDS,
+    LOG_RETAIN_BYTES,
+    LOG_DEDUP_SECONDS,
+    LOG_QUEUE_BYTES,
+    LOG_LIMITS_COUNT
+};
+
+struct log_limit {
+    const char *name;
+    int64_t min, max;
+};
+
+extern const struct log_limit log_limits[LOG_LIMITS_COUNT];
+
+/* Set all of them for what ls is.  Returns 0, or -EINVAL: it is not material. */
+int log_stream_set_limits(mtev_log_stream_t ls, const int64_t values[static LOG_LIMITS_COUNT]);
 
 /* Return how many lines, or parts of one, the file or descriptor of ls has lost so far. */
 uint64_t log_stream_lost(mtev_log_stream_t ls);
@@ -52,14 +87,5 @@ int log_flush(uint64_t timeout_ns);
  * that is being written at this moment may be there twice.
  */
 void log_emergency_flush(void);
-
-struct outlet_ops;
-
-/*
- * mtev_log_stream_new() for a kind of outlet; the one that is there goes on if it is of the same
- * kind and path.  0 or -errno.
- */
-int log_stream_renew(const char *name, const struct outlet_ops *ops, const char *path, int fd,
-                     mtev_log_stream_t *out);
 
 #endif

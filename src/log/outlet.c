@@ -258,6 +258,11 @@ int outlet_drain(struct outlet *o)
     return 0;
 }
 
+static size_t queue_bytes(const struct outlet *o)
+{
+    return o->settings.queue_bytes == 0 ? QUEUE_BYTES_DEFAULT : o->settings.queue_bytes;
+}
+
 void outlet_complain(struct outlet *o, const char *what, int err)
 {
     snprintf(o->complaint, sizeof(o->complaint), "%s: %s", what, strerrordesc_np(-err));
@@ -268,8 +273,23 @@ void outlet_set(struct outlet *o, const struct outlet_settings *settings)
     pthread_mutex_lock(&o->lock);
     o->settings = *settings;
     pthread_mutex_unlock(&o->lock);
+    atomic_store(&o->is_folding, settings->fold_ns != 0);
     if (atomic_load(&o->writer) != OUTLET_WRITER_NONE)
         outlet_wake_writer(o);
+}
+
+void outlet_resize(struct outlet *o)
+{
+    struct ring ring = {.bytes = NULL};
+    if (pthread_mutex_trylock(&o->lock) != 0)
+        return;
+    if (o->ring.bytes != NULL && o->ring.size != ring_size_for(queue_bytes(o)) &&
+        ring_used(&o->ring) == 0 && atomic_load(&o->writer) == OUTLET_WRITER_NONE &&
+        ring_init(queue_bytes(o), &ring) == 0) {
+        ring_free(&o->ring);
+        o->ring = ring;
+    }
+    pthread_mutex_unlock(&o->lock);
 }
 
 /* ---- the ways of a line ---------------------------------------------------------- */
@@ -279,8 +299,7 @@ static int need_ring(struct outlet *o)
 {
     if (o->ring.bytes != NULL)
         return 0;
-    size_t size = o->settings.queue_bytes;
-    return ring_init(size == 0 ? QUEUE_BYTES_DEFAULT : size, &o->ring);
+    return ring_init(queue_bytes(o), &o->ring);
 }
 
 /* Leave a line to the writer. */
@@ -357,7 +376,7 @@ int outlet_say(struct outlet *o, const struct log_line *line, unsigned look,
     record.len = line_render(line, o->format, look, &o->address, scratch);
     if (o->ops->say != NULL)
         return o->ops->say(o, line, scratch, record.len);
-    if (o->settings.fold_ns != 0)
+    if (atomic_load_explicit(&o->is_folding, memory_order_relaxed))
         record.key = line_key(line);
     if (o->ops->is_queued && !atomic_load_explicit(&is_at_once, memory_order_relaxed))
         return put_queued(o, &record, scratch);
@@ -445,7 +464,7 @@ void outlet_flush_dying(struct outlet *o)
 
 /* ---- making and ending ----------------------------------------------------------- */
 
-int outlet_new(const struct outlet_ops *ops, const char *path, int fd,
+int outlet_new(const struct outlet_ops *ops, const char *path, int fd, void *target,
                const struct outlet_settings *settings, struct outlet **out)
 {
     struct outlet *o = alloc_zeroed(1, sizeof(*o));
@@ -453,10 +472,12 @@ int outlet_new(const struct outlet_ops *ops, const char *path, int fd,
     if (o == NULL)
         return err;
     o->ops = ops;
+    o->target = target;
     o->fd = -1;
     atomic_store(&o->next_fd, -1);
     atomic_store(&o->shares, 1);
     o->settings = *settings;
+    atomic_store(&o->is_folding, settings->fold_ns != 0);
     pthread_mutex_init(&o->lock, NULL);
     if (path != NULL) {
         o->path = alloc_text(path);
@@ -475,8 +496,10 @@ int outlet_new(const struct outlet_ops *ops, const char *path, int fd,
     return 0;
 
 fail:
-    o->fd = -1;
-    outlet_drop(o);
+    ring_free(&o->ring);
+    alloc_free(o->path);
+    pthread_mutex_destroy(&o->lock);
+    alloc_free(o);
     return err;
 }
 
@@ -502,7 +525,7 @@ void outlet_drop(struct outlet *o)
 int outlet_reopen(struct outlet *o)
 {
     int fd = -1;
-    if (!o->ops->has_file && !o->ops->is_datagram)
+    if (!o->ops->has_file) /* a socket finds its daemon again by itself */
         return 0;
     int err = o->ops->open(o, &fd);
     if (err != 0)

@@ -41,6 +41,7 @@ struct outlet;
 
 struct outlet_ops { /* a kind of outlet */
     const char *type;
+    const char *default_path; /* NULL: there is none */
     bool is_queued;
     bool is_datagram; /* each line is a message of its own */
     bool has_file;    /* which is the outlet's own, and may be opened anew and rotated */
@@ -71,11 +72,11 @@ enum outlet_writer { /* what the writer does */
 
 struct outlet {
     const struct outlet_ops *ops;
-    char *path;   /* owned; NULL for a descriptor */
-    void *target; /* of the kind: a memory ring, a stream with functions */
-    enum line_format format;
+    char *path;              /* owned; NULL for a descriptor */
+    void *target;            /* of the kind: a memory ring, a stream with functions */
+    _Atomic uint32_t format; /* enum line_format */
+    _Atomic bool is_folding; /* settings.fold_ns is not 0 */
     struct line_address address;
-    struct outlet_settings settings;
 
     struct ring ring;           /* made at the first line that waits */
     _Atomic uint64_t lost;      /* lines lost since the beginning, whole or in part */
@@ -90,8 +91,9 @@ struct outlet {
     struct latch is_done;    /* the writer has ended, or never will write again */
 
     pthread_mutex_t lock; /* guards all below */
-    bool is_static;       /* not to be freed */
-    bool is_held;         /* by the thread that forks */
+    struct outlet_settings settings;
+    bool is_static; /* not to be freed */
+    bool is_held;   /* by the thread that forks */
     int fd;
     unsigned file_type;         /* S_IFMT of the fd */
     bool is_torn;               /* the last line has no end: the next begins with a newline */
@@ -124,9 +126,10 @@ extern const struct outlet_ops outlet_memory;  /* direct: path says "LINES,BYTES
 
 /*
  * Make an outlet of that kind in *out, which the caller owns: path (copied; NULL for a descriptor),
- * or fd.  settings are copied.  Returns 0, -ENOMEM, -EINVAL (path) or what open(2), connect(2) say.
+ * or fd, or target, the stream, for functions of the program's own.  settings are copied.  Returns
+ * 0, -ENOMEM, -EINVAL (path) or what open(2), connect(2) say.
  */
-int outlet_new(const struct outlet_ops *ops, const char *path, int fd,
+int outlet_new(const struct outlet_ops *ops, const char *path, int fd, void *target,
                const struct outlet_settings *settings, struct outlet **out);
 
 /*
@@ -136,7 +139,7 @@ int outlet_new(const struct outlet_ops *ops, const char *path, int fd,
 void outlet_end(struct outlet *o);
 
 /*
- * Open the file or socket anew; nothing to do for others.  0, or -errno and it goes on with the old
+ * Open the file anew; nothing to do for others.  0, or -errno and it goes on with the old
  * one.  Never waits for a write.
  */
 int outlet_reopen(struct outlet *o);
@@ -156,8 +159,14 @@ int outlet_say(struct outlet *o, const struct log_line *line, unsigned look,
 int outlet_say_in_handler(struct outlet *o, const struct log_line *line, unsigned look,
                           char scratch[static LINE_MAX_BYTES]);
 
-/* Change the settings of o; the size of a queue that is there stays.  Nobody else may use o. */
+/* Change the settings of o; one call at a time. */
 void outlet_set(struct outlet *o, const struct outlet_settings *settings);
+
+/*
+ * Give o the queue that its settings ask for, if it has another one that was never used.  Nobody
+ * else may use o.
+ */
+void outlet_resize(struct outlet *o);
 
 /* Write what waits, until deadline_ns (monotonic) at most.  Returns 0, or -EAGAIN: it still waits.
  */

@@ -184,10 +184,13 @@ static size_t render_plain(const struct log_line *line, unsigned look, char *out
 
 /* ---- JSON ------------------------------------------------------------------------ */
 
-static void put_json_text(struct text *t, const char *key, const char *bytes, size_t len)
+/* Put a text of which max bytes are enough, escapes included. */
+static void put_json_text(struct text *t, const char *key, const char *value, size_t max)
 {
     text_addf(t, "\"%s\":\"", key);
-    text_add_json(t, bytes, len);
+    struct text part = {t->bytes + t->len, 0, MIN(max, t->max - t->len)};
+    text_add_json(&part, value, strlen(value));
+    t->len += part.len;
     text_add(t, "\"", 1);
 }
 
@@ -243,11 +246,11 @@ static size_t render_json(const struct log_line *line, char *out)
     const char *file = slash != NULL ? slash + 1 : line->file;
     const char *thread = line_thread(&tid);
     text_addf(&t, "{\"timestamp\":\"%s.%06ldZ\",", date, (long)line->when.tv_usec);
-    put_json_text(&t, "facility", line->facility, strlen(line->facility));
+    put_json_text(&t, "facility", line->facility, LOG_NAME_MAX);
     text_addf(&t, ",\"threadid\":%d,", tid);
-    put_json_text(&t, "threadname", thread, strlen(thread));
+    put_json_text(&t, "threadname", thread, THREAD_NAME_SIZE);
     text_add(&t, ",", 1);
-    put_json_text(&t, "file", file, strnlen(file, LOG_PREFIX_MAX));
+    put_json_text(&t, "file", file, LOG_PREFIX_MAX);
     text_addf(&t, ",\"line\":%d", line->number);
     size_t message_least = sizeof(",\"message\":\"") + 256; /* that key-values leave to it */
     t.max -= message_least;

@@ -33,11 +33,17 @@ static struct head *head_at(const struct ring *ring, uint64_t at)
     return (struct head *)(void *)(ring->bytes + (at & (ring->size - 1)));
 }
 
-int ring_init(size_t size, struct ring *out)
+size_t ring_size_for(size_t size)
 {
     size_t rounded = RING_BYTES_MIN;
     while (rounded < size && rounded < RING_BYTES_MAX)
         rounded *= 2;
+    return rounded;
+}
+
+int ring_init(size_t size, struct ring *out)
+{
+    const size_t rounded = ring_size_for(size);
     char *bytes = alloc_map(PAGES_LEN, rounded);
     if (bytes == NULL)
         return -ENOMEM;

@@ -35,6 +35,9 @@ struct ring_record {
     size_t len;    /* of the line */
 };
 
+/* Return the size of a ring of at least size bytes. */
+size_t ring_size_for(size_t size);
+
 /* Make *out an empty ring of at least size bytes, RING_BYTES_MAX at most.  0 or -ENOMEM. */
 int ring_init(size_t size, struct ring *out);
 

@@ -2,6 +2,7 @@
 #include "log/stream_impl.h"
 
 #include "base/alloc.h"
+#include "log/filter.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -108,6 +109,7 @@ static struct log_reach reach_of(const struct log_stream *s)
         reach.debug |= over->debug;
         reach.timestamps |= over->timestamps;
         reach.facility |= over->facility;
+        reach.is_filtered = reach.is_filtered || over->is_filtered || s->edges[i].filter != NULL;
     }
     if (s->flags & MTEV_LOG_STREAM_DEBUG)
         reach.debug = reach.all;
@@ -149,12 +151,18 @@ void stream_change_unlock(void)
     pthread_rwlock_unlock(&lock);
 }
 
-static struct log_stream *look_up(const char *name, size_t len)
+/* Find the stream of that name; one that was removed only if is_removed. */
+static struct log_stream *look_up_any(const char *name, size_t len, bool is_removed)
 {
     for (struct log_stream *s = registry; s != NULL; s = s->next)
-        if (strncmp(s->name, name, len) == 0 && s->name[len] == '\0')
+        if (strncmp(s->name, name, len) == 0 && s->name[len] == '\0' && s->is_removed == is_removed)
             return s;
     return NULL;
+}
+
+static struct log_stream *look_up(const char *name, size_t len)
+{
+    return look_up_any(name, len, false);
 }
 
 struct log_stream *stream_look_up(const char *name)
@@ -174,9 +182,16 @@ static int make_stream(const char *name, size_t len, struct log_stream **out)
 {
     if (len > LOG_NAME_MAX)
         return -ENAMETOOLONG;
+    struct log_stream *s = look_up_any(name, len, true);
+    if (s != NULL) {
+        s->is_removed = false;
+        s->flags = ENABLED;
+        *out = s;
+        return 0;
+    }
     if (stream_count == LOG_STREAMS_MAX)
         return -ENOSPC;
-    struct log_stream *s = alloc_zeroed(1, sizeof(*s));
+    s = alloc_zeroed(1, sizeof(*s));
     if (s == NULL)
         return -ENOMEM;
     s->name = s->owned_name = alloc_text_n(name, len);
@@ -280,43 +295,84 @@ mtev_boolean mtev_log_stream_exists(const char *name)
     return exists ? mtev_true : mtev_false;
 }
 
-static bool has_outlet(const struct log_stream *s, const struct log_stream *outlet)
+/* ---- outlets of streams ----------------------------------------------------------- */
+
+void stream_clear_edges(struct log_stream *s)
 {
     for (size_t i = 0; i < s->edge_count; i++)
-        if (s->edges[i].to == outlet)
-            return true;
-    return false;
+        filter_free(s->edges[i].filter);
+    s->edge_count = 0;
+}
+
+/* Make outlet one of s, behind filter (taken on success); the lock is held. */
+static int add_edge(struct log_stream *s, struct log_stream *outlet, struct filter *filter)
+{
+    for (size_t i = 0; i < s->edge_count; i++)
+        if (s->edges[i].to == outlet) {
+            filter_free(s->edges[i].filter);
+            s->edges[i].filter = filter;
+            return 0;
+        }
+    if (s->edge_count == LOG_OUTLETS_MAX)
+        return -ENOSPC;
+    s->edges[s->edge_count++] = (struct log_edge){outlet, filter};
+    return 0;
+}
+
+static void drop_edge(struct log_stream *s, size_t i)
+{
+    filter_free(s->edges[i].filter);
+    s->edge_count--;
+    memmove(&s->edges[i], &s->edges[i + 1], (s->edge_count - i) * sizeof(s->edges[0]));
+}
+
+static int add_stream(mtev_log_stream_t ls, mtev_log_stream_t outlet, struct filter *filter)
+{
+    if (ls == NULL || outlet == NULL)
+        return -EINVAL;
+    stream_change_lock();
+    int err = add_edge(ls, outlet, filter);
+    stream_change_unlock();
+    return err;
 }
 
 int mtev_log_stream_add_stream(mtev_log_stream_t ls, mtev_log_stream_t outlet)
 {
-    struct log_stream *s = ls;
-    int err = s == NULL || outlet == NULL ? EINVAL : 0;
-    if (err == 0) {
-        stream_change_lock();
-        bool has = has_outlet(s, outlet);
-        if (!has && s->edge_count == LOG_OUTLETS_MAX)
-            err = ENOSPC;
-        else if (!has)
-            s->edges[s->edge_count++].to = outlet;
-        stream_change_unlock();
-    }
+    int err = add_stream(ls, outlet, NULL);
     if (err == 0)
         return 0;
-    errno = err;
+    errno = -err;
     return -1;
 }
 
-int log_stream_set_outlets(mtev_log_stream_t ls, const mtev_log_stream_t *chosen, size_t count)
+mtev_boolean mtev_log_stream_add_stream_filtered(mtev_log_stream_t ls, mtev_log_stream_t outlet,
+                                                 const char *filter)
+{
+    char reason[FILTER_REASON_SIZE] = "";
+    struct filter *parsed = NULL;
+    int err = filter == NULL ? 0 : filter_parse(filter, reason, &parsed);
+    if (err == 0)
+        err = add_stream(ls, outlet, parsed);
+    if (err == 0)
+        return mtev_true;
+    if (reason[0] != '\0')
+        mtevL(mtev_error, "mtev_log_stream_add_stream_filtered: %s\n", reason);
+    filter_free(parsed);
+    errno = -err;
+    return mtev_false;
+}
+
+int log_stream_set_outlets(mtev_log_stream_t ls, struct log_outlet *chosen, size_t count)
 {
     struct log_stream *s = ls;
     if (count > LOG_OUTLETS_MAX)
         return -ENOSPC;
     stream_change_lock();
-    s->edge_count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!has_outlet(s, chosen[i]))
-            s->edges[s->edge_count++].to = chosen[i];
+    stream_clear_edges(s);
+    for (size_t i = 0; i < count; i++) {
+        add_edge(s, chosen[i].stream, chosen[i].filter);
+        chosen[i].filter = NULL;
+    }
     stream_change_unlock();
     return 0;
 }
@@ -332,12 +388,109 @@ mtev_log_stream_t mtev_log_stream_remove_stream(mtev_log_stream_t ls, const char
         if (strcmp(s->edges[i].to->name, name) != 0)
             continue;
         removed = s->edges[i].to;
-        s->edge_count--;
-        memmove(&s->edges[i], &s->edges[i + 1], (s->edge_count - i) * sizeof(s->edges[0]));
+        drop_edge(s, i);
     }
     stream_change_unlock();
     return removed;
 }
+
+void mtev_log_stream_removeall_streams(mtev_log_stream_t ls)
+{
+    if (ls == NULL)
+        return;
+    stream_change_lock();
+    stream_clear_edges(ls);
+    stream_change_unlock();
+}
+
+static bool is_from_the_start(const struct log_stream *s)
+{
+    return s->owned_name == NULL;
+}
+
+void mtev_log_stream_remove(const char *name)
+{
+    struct log_stream *s = NULL;
+    stream_begin_change();
+    stream_lock();
+    if (name != NULL)
+        s = stream_look_up(name);
+    stream_unlock();
+    if (s != NULL && !is_from_the_start(s)) {
+        mtev_log_stream_close(s);
+        stream_change_lock();
+        s->is_removed = true;
+        s->flags = 0;
+        stream_clear_edges(s);
+        for (struct log_stream *other = registry; other != NULL; other = other->next)
+            for (size_t i = other->edge_count; i > 0; i--)
+                if (other->edges[i - 1].to == s)
+                    drop_edge(other, i - 1);
+        stream_change_unlock();
+    }
+    stream_end_change();
+}
+
+int mtev_log_list(mtev_log_stream_t *loggers, int nsize)
+{
+    int count = 0;
+    stream_lock();
+    for (struct log_stream *s = registry; s != NULL; s = s->next) {
+        if (s->is_removed)
+            continue;
+        if (count < nsize)
+            loggers[count] = s;
+        count++;
+    }
+    stream_unlock();
+    return count > nsize ? -count : count;
+}
+
+/* ---- the walk of a line over filters ----------------------------------------------- */
+
+#define WALK_STEPS_MAX LOG_STREAMS_MAX /* streams that one line comes by */
+
+struct walk {
+    const struct log_line *line;
+    struct log_reach *reach;
+    unsigned steps;
+};
+
+struct step { /* how a line came to a stream */
+    const struct step *before;
+    const struct log_stream *stream;
+};
+
+static void walk_on(struct walk *walk, const struct log_stream *s, const struct step *before,
+                    unsigned flags)
+{
+    const struct step step = {before, s};
+    for (const struct step *past = before; past != NULL; past = past->before)
+        if (past->stream == s) /* a circle */
+            return;
+    if (!(s->flags & ENABLED) || ++walk->steps > WALK_STEPS_MAX)
+        return;
+    flags |= s->flags;
+    if (s->material > 0) {
+        uint64_t bit = UINT64_C(1) << (s->material - 1);
+        walk->reach->all |= bit;
+        walk->reach->debug |= flags & MTEV_LOG_STREAM_DEBUG ? bit : 0;
+        walk->reach->timestamps |= flags & MTEV_LOG_STREAM_TIMESTAMPS ? bit : 0;
+        walk->reach->facility |= flags & MTEV_LOG_STREAM_FACILITY ? bit : 0;
+    }
+    for (size_t i = 0; i < s->edge_count; i++)
+        if (s->edges[i].filter == NULL || filter_passes(s->edges[i].filter, walk->line))
+            walk_on(walk, s->edges[i].to, &step, flags);
+}
+
+void stream_walk(const struct log_stream *s, const struct log_line *line, struct log_reach *out)
+{
+    struct walk walk = {.line = line, .reach = out};
+    *out = (struct log_reach){.all = 0};
+    walk_on(&walk, s, NULL, 0);
+}
+
+/* ---- flags ------------------------------------------------------------------------- */
 
 unsigned mtev_log_stream_get_flags(mtev_log_stream_t ls)
 {

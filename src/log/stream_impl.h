@@ -26,18 +26,32 @@ struct log_reach { /* the outlets that a stream reaches; and those to which a pr
     bool is_filtered; /* there is a filter on some way: what is reached depends on the line */
 };
 
+struct filter;
+struct speculation;
+
 struct log_edge { /* from a stream to one of its outlets */
     struct log_stream *to;
+    struct filter *filter; /* owned; NULL: every line passes */
+};
+
+struct log_property {
+    struct log_property *next;
+    char *value; /* owned */
+    char name[];
 };
 
 struct log_stream {
     _Atomic unsigned flags; /* first, as mtev_log.h promises; read without the lock */
     const char *name;
     char *owned_name;        /* name, if it is on the heap */
-    int material;            /* index + 1 of the outlet that it is; 0: none */
+    _Atomic int material;    /* index + 1 of the outlet that it is; 0: none */
     struct log_stream *next; /* in the registry */
     size_t edge_count;
     struct log_edge edges[LOG_OUTLETS_MAX];
+    bool is_removed; /* nobody finds it until it is made again */
+    void *ctx;       /* the program's own */
+    struct log_property *properties;
+    struct speculation *speculation; /* NULL, or where its lines go instead */
     struct log_reach reach; /* guarded by the lock of the streams, as all above but flags */
 };
 
@@ -75,7 +89,26 @@ struct log_stream *stream_first(void);
 /* Return the outlet of bit k of a reach; NULL: none.  The lock is held. */
 struct outlet *stream_outlet(unsigned k);
 
-/* What line reaches over the filters on its way; the lock is held.  (filter.c) */
+/* Return the outlet that s is, or NULL.  The lock is held. */
+static inline struct outlet *stream_material(const struct log_stream *s)
+{
+    return s->material > 0 ? stream_outlet((unsigned)s->material - 1) : NULL;
+}
+
+/* Forget all outlets of s; those who held it must know of no other.  The lock is held for writing.
+ */
+void stream_clear_edges(struct log_stream *s);
+
+/* Let the property name apply to what s is, if it is one of log_limits.  0, -EINVAL. */
+int stream_apply_property(struct log_stream *s, const char *name, const char *value);
+
+/* Keep a line for mtev_log_speculate_finish(). */
+void speculation_add(struct speculation *spec, const struct log_line *line);
+
+/* Send what was said elsewhere before to ls, as if it were said there.  (line.c) */
+int line_say(const struct log_line *line);
+
+/* What line reaches over the filters on its way; the lock is held. */
 void stream_walk(const struct log_stream *s, const struct log_line *line, struct log_reach *out);
 
 #endif

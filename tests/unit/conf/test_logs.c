@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #define TEXT_SIZE 4096
 
@@ -59,17 +61,24 @@ static int apply(const char *logs)
     return conf_apply_logs();
 }
 
-static void assert_file(const char *name, const char *wanted)
+/* Return what the file holds when all is written. */
+static const char *file_text(const char *name)
 {
+    static char held[TEXT_SIZE];
     char path[64];
-    char held[TEXT_SIZE] = "";
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     assert_int_equal(log_flush(UINT64_C(10000000000)), 0);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    assert_true(read(fd, held, sizeof(held) - 1) >= 0);
+    ssize_t len = read(fd, held, sizeof(held) - 1);
+    held[len > 0 ? len : 0] = '\0';
     close(fd);
-    assert_string_equal(held, wanted);
+    return held;
+}
+
+static void assert_file(const char *name, const char *wanted)
+{
+    assert_string_equal(file_text(name), wanted);
 }
 
 static void a_file_and_what_writes_to_it(void **state)
@@ -139,6 +148,43 @@ static void applying_again_appends_to_the_same_file(void **state)
     assert_file("one", "0\n1\n2\n");
 }
 
+static void what_a_log_says_applies(void **state)
+{
+    assert_int_equal(apply("<logs format='json'><log name='one' type='file' path='%/one'\n"
+                           " dedup_seconds='60' rotate_bytes='102400' queue_bytes='65536'/>\n"
+                           "<log name='to/one'><outlet name='one' filter='n > 1'/></log></logs>"),
+                     0);
+    for (int i = 0; i < 5; i++)
+        mtevEL(mtev_log_stream_find("to/one"), MLKV(MLKV_NUM("n", i / 2), MLKV_END), "x\n");
+    const char *at = file_text("one");
+    assert_non_null(strstr(at, "\"facility\":\"to/one\""));
+    assert_non_null(strstr(at, "\"n\":2,\"message\":\"x\"}\n"));
+    assert_int_equal(strchr(at, '\n') - at, strlen(at) - 1);
+    assert_int_equal(apply("<logs><log name='one' type='file' path='%/one'/></logs>"), 0);
+    mtevL(mtev_log_stream_find("one"), "plain again\n");
+    mtevL(mtev_log_stream_find("one"), "plain again\n");
+    assert_non_null(strstr(file_text("one"), "}\nplain again\nplain again\n"));
+}
+
+static void a_format_of_its_own_is_not_asked_for(void **state)
+{
+    char socket_path[64];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(socket_path, sizeof(socket_path), "%s/two", folder);
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(apply("<logs format='json'>"
+                           "<log name='two' type='syslog' path='daemon@%/two'/></logs>"),
+                     0);
+    assert_int_equal(
+        apply("<logs>\n"
+              "<log name='two' format='json' type='syslog' path='daemon@%/two'/></logs>"),
+        -EINVAL);
+    assert_logged_lines("logs:3: <log> format=\"json\": syslog has a format of its own\n");
+    close(fd);
+}
+
 static void no_logs_are_no_fault(void **state)
 {
     assert_int_equal(apply(""), 0);
@@ -154,8 +200,44 @@ static void every_fault_is_one_line_and_the_rest_is_applied(void **state)
     } cases[] = {
         {"<logs>\n<log/></logs>", "logs:3: <log> has no name\n"},
         {"<logs>\n<log name='x' type='jungle' path='/x'/></logs>",
-         "logs:3: <log> type=\"jungle\": no type of log (file, file_synch)\n"},
+         "logs:3: <log> type=\"jungle\": no type of log (file, file_synch, memory, syslog, "
+         "journald)\n"},
+        {"<logs>\n<log name='x' type='jlog' path='/x'/></logs>",
+         "logs:3: <log> type=\"jlog\": jlog is not supported (file, file_synch, memory, syslog, "
+         "journald)\n"},
         {"<logs>\n<log name='x' type='file'/></logs>", "logs:3: <log> has a type but no path\n"},
+        {"<logs>\n<log name='x' type='memory' path='10'/></logs>",
+         "logs:3: <log> path=\"10\": this is no path for such a log\n"},
+        {"<logs>\n<log name='x' type='syslog' path='nobody'/></logs>",
+         "logs:3: <log> path=\"nobody\": this is no path for such a log\n"},
+        {"<logs>\n<log name='x' type='journald' path='/nowhere'/></logs>",
+         "logs:3: <log> path=\"/nowhere\": No such file or directory\n"},
+        {"<logs>\n<log name='x' format='xml'/></logs>",
+         "logs:3: <log> format=\"xml\": no format (plain, json)\n"},
+        {"<logs>\n<log name='x' format='flatbuffer'/></logs>",
+         "logs:3: <log> format=\"flatbuffer\": flatbuffer is not supported (plain, json)\n"},
+        {"<logs>\n<log name='x' stats='some'/></logs>",
+         "logs:3: <log> stats=\"some\": neither true (on) nor false (off)\n"},
+        {"<logs>\n<log name='x' timestamps='some'/></logs>",
+         "logs:3: <log> timestamps=\"some\": neither true (on) nor false (off)\n"},
+        {"<logs>\n<log name='x' facility='some'/></logs>",
+         "logs:3: <log> facility=\"some\": neither true (on) nor false (off)\n"},
+        {"<logs>\n<log name='x' rotate_bytes='102399'/></logs>",
+         "logs:3: <log> rotate_bytes=\"102399\": not a number between 102400 and "
+         "1125899906842624\n"},
+        {"<logs>\n<log name='x' rotate_seconds='599'/></logs>",
+         "logs:3: <log> rotate_seconds=\"599\": not a number between 600 and 315360000\n"},
+        {"<logs>\n<log name='x' retain_bytes='0'/></logs>",
+         "logs:3: <log> retain_bytes=\"0\": not a number between 1 and 1125899906842624\n"},
+        {"<logs>\n<log name='x' retain_seconds='0'/></logs>",
+         "logs:3: <log> retain_seconds=\"0\": not a number between 1 and 315360000\n"},
+        {"<logs>\n<log name='x' dedup_seconds='86401'/></logs>",
+         "logs:3: <log> dedup_seconds=\"86401\": not a number between 1 and 86400\n"},
+        {"<logs>\n<log name='x' queue_bytes='lots'/></logs>",
+         "logs:3: <log> queue_bytes=\"lots\": not a number between 65536 and 1073741824\n"},
+        {"<logs><log name='x'>\n<outlet name='y' filter='a ='/></log></logs>",
+         "logs:3: <outlet> filter=\"a =\": no operator (== != < <= > >= =~ !~) at byte 2 of the "
+         "filter\n"},
         {"<logs>\n<log name='x' path='/x'/></logs>", "logs:3: <log> has a path but no type\n"},
         {"<logs>\n<log name='x' type='file' path='/nowhere/x'/></logs>",
          "logs:3: <log> path=\"/nowhere/x\": No such file or directory\n"},
@@ -235,6 +317,8 @@ static const struct CMUnitTest tests[] = {
     TEST(switches_are_inherited_and_overruled),
     TEST(an_outlet_may_come_before_its_log),
     TEST(applying_again_appends_to_the_same_file),
+    TEST(what_a_log_says_applies),
+    TEST(a_format_of_its_own_is_not_asked_for),
     TEST(no_logs_are_no_fault),
     TEST(every_fault_is_one_line_and_the_rest_is_applied),
     TEST(a_log_has_so_many_outlets),

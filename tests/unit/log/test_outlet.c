@@ -69,7 +69,7 @@ static struct outlet *open_pipe(int fds[2], const struct outlet_settings *settin
 {
     struct outlet *o = NULL;
     assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
-    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[1], settings, &o), 0);
+    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[1], NULL, settings, &o), 0);
     return o;
 }
 
@@ -158,7 +158,7 @@ static void a_torn_line_is_ended_before_the_next(void **state)
     assert_true(fd >= 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(outlet_new(&outlet_file_synch, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file_synch, path, -1, NULL, &small_queue, &o), 0);
     const struct rlimit ten = {10, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten), 0);
     int first = say(o, "0123456789abcdef\n");
@@ -186,7 +186,7 @@ static void a_full_disk_keeps_what_a_queue_holds_and_goes_on_in_the_middle(void 
     assert_true(fd >= 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
     const struct rlimit ten = {10, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten), 0);
     assert_int_equal(say(o, "0123456789abcdef\n"), 0);
@@ -206,7 +206,7 @@ static void a_full_disk_keeps_what_a_queue_holds_and_goes_on_in_the_middle(void 
 static void a_full_disk_is_an_error_that_is_counted(void **state)
 {
     struct outlet *o = NULL;
-    assert_int_equal(outlet_new(&outlet_file_synch, "/dev/full", -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file_synch, "/dev/full", -1, NULL, &small_queue, &o), 0);
     assert_int_equal(say(o, "lost\n"), -ENOSPC);
     assert_int_equal(atomic_load(&o->lost), 1);
     outlet_end(o);
@@ -231,7 +231,7 @@ static void a_socket_is_written_to_without_waiting(void **state)
     struct outlet *o = NULL;
     harness_socketpair(fds);
     assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
-    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[1], &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[1], NULL, &small_queue, &o), 0);
     assert_true(fill_queue(o, "0123456789\n") > RING_BYTES_MIN / 64);
     close(fds[0]);
     assert_int_equal(say(o, "lost, and no signal\n"), -ENOBUFS);
@@ -244,7 +244,7 @@ static void a_closed_descriptor_is_an_error_that_is_counted(void **state)
     int fds[2];
     struct outlet *o = NULL;
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[0], &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_descriptor, NULL, fds[0], NULL, &small_queue, &o), 0);
     assert_int_equal(say(o, "lost\n"), -EBADF); /* it cannot be written */
     assert_int_equal(atomic_load(&o->lost), 1);
     outlet_end(o);
@@ -255,8 +255,9 @@ static void a_closed_descriptor_is_an_error_that_is_counted(void **state)
 static void a_file_that_cannot_be_opened_is_no_outlet(void **state)
 {
     struct outlet *o = NULL;
-    assert_int_equal(outlet_new(&outlet_file, "/nowhere/at/all", -1, &small_queue, &o), -ENOENT);
-    assert_int_equal(outlet_new(&outlet_file, "/tmp", -1, &small_queue, &o), -EISDIR);
+    assert_int_equal(outlet_new(&outlet_file, "/nowhere/at/all", -1, NULL, &small_queue, &o),
+                     -ENOENT);
+    assert_int_equal(outlet_new(&outlet_file, "/tmp", -1, NULL, &small_queue, &o), -EISDIR);
     assert_null(o);
 }
 
@@ -268,7 +269,7 @@ static void files_are_readable_by_their_owner_alone(void **state)
     mode_t before = umask(0);
     close(mkstemp(path));
     unlink(path);
-    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
     assert_int_equal(stat(path, &found), 0);
     assert_int_equal(found.st_mode & 0777, 0600);
     outlet_end(o);
@@ -282,7 +283,7 @@ static void the_end_of_an_outlet_writes_what_waits(void **state)
     char text[4096] = "";
     struct outlet *o = NULL;
     int fd = mkstemp(path);
-    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
     for (int i = 0; i < 100; i++)
         assert_int_equal(say(o, "a line\n"), 0);
     outlet_end(o);
@@ -299,7 +300,7 @@ static void the_writer_writes_without_being_asked(void **state)
     struct outlet *o = NULL;
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[1]);
-    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
     assert_int_equal(say(o, "by itself\n"), 0);
     assert_int_equal(read(fds[0], text, sizeof(text)), 10); /* waits for it */
     assert_string_equal(text, "by itself\n");
@@ -320,7 +321,7 @@ static void without_a_thread_lines_are_written_by_who_says_them(void **state)
     struct outlet *o = NULL;
     const struct thread_ops before = thread_ops;
     int fd = mkstemp(path);
-    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
     thread_ops.create = no_thread;
     int err = say(o, "now\n");
     thread_ops = before;
@@ -338,7 +339,7 @@ static void all_at_once_means_after_all_that_waits(void **state)
     char text[64] = "";
     struct outlet *o = NULL;
     int fd = mkstemp(path);
-    assert_int_equal(outlet_new(&outlet_file, path, -1, &small_queue, &o), 0);
+    assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
     assert_int_equal(say(o, "one\n"), 0);
     outlet_all_at_once(true);
     assert_int_equal(say(o, "two\n"), 0);

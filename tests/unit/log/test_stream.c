@@ -202,12 +202,13 @@ static void bad_arguments_are_refused(void **state)
 
 static void a_stream_has_so_many_outlets(void **state)
 {
-    mtev_log_stream_t outlets[LOG_OUTLETS_MAX + 1];
+    struct log_outlet outlets[LOG_OUTLETS_MAX + 1] = {{NULL, NULL}};
     mtev_log_stream_t top = mtev_log_stream_find("many");
     for (size_t i = 0; i <= LOG_OUTLETS_MAX; i++) {
-        outlets[i] = mtev_log_stream_findf("many %zu", i);
+        outlets[i].stream = mtev_log_stream_findf("many %zu", i);
         errno = 0;
-        assert_int_equal(mtev_log_stream_add_stream(top, outlets[i]), i < LOG_OUTLETS_MAX ? 0 : -1);
+        assert_int_equal(mtev_log_stream_add_stream(top, outlets[i].stream),
+                         i < LOG_OUTLETS_MAX ? 0 : -1);
     }
     assert_int_equal(errno, ENOSPC);
     assert_int_equal(log_stream_set_outlets(top, outlets, LOG_OUTLETS_MAX - 1), 0);
@@ -222,7 +223,7 @@ static void outlets_are_replaced_in_one_step(void **state)
     open_sink(&two, "step two");
     mtev_log_stream_t top = mtev_log_stream_find("step");
     mtev_log_stream_add_stream(top, one.stream);
-    const mtev_log_stream_t chosen[] = {two.stream, two.stream};
+    struct log_outlet chosen[] = {{two.stream, NULL}, {two.stream, NULL}};
     assert_int_equal(log_stream_set_outlets(top, chosen, 2), 0);
     mtevL(top, "to two\n");
     assert_said(&one, "");
