@@ -39,6 +39,13 @@ typedef enum {
     mtev_true
 } mtev_boolean;
 
+/* What a function says that is called at a hook (mtev_hooks.h). */
+typedef enum {
+    MTEV_HOOK_CONTINUE = 0,
+    MTEV_HOOK_DONE,
+    MTEV_HOOK_ABORT
+} mtev_hook_return_t;
+
 typedef long long unsigned int mtev_hrtime_t; /* nanoseconds */
 
 #define IFS_CH    '/' /* between the names of a path */

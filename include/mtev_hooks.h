@@ -23,12 +23,6 @@
 
 MTEV_BEGIN_DECLS
 
-typedef enum {
-    MTEV_HOOK_CONTINUE = 0,
-    MTEV_HOOK_DONE,
-    MTEV_HOOK_ABORT
-} mtev_hook_return_t;
-
 /* For the macros: a function on the list of a hook, and how it gets there. */
 struct mtev_hook_ {
     struct mtev_hook_ *next;

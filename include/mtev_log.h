@@ -19,7 +19,6 @@
 #endif
 
 #include <mtev_defines.h>
-#include <mtev_hooks.h>
 #include <stdarg.h>
 
 #include <sys/uio.h>

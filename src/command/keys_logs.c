@@ -2,14 +2,31 @@
 #include "command/check.h"
 #include "command/keys_impl.h"
 
+#include "base/alloc.h"
+#include "log/filter.h"
+#include "log/log.h"
+
+#define BYTES_MAX   1125899906842624
+#define SECONDS_MAX 315360000
+
 static void check_log(struct check *check, struct xml_node *element)
 {
-    bool has_type = check_inherits(check, element, "type");
+    char *type = check_inherited(check, element, "type");
     bool has_path = check_inherits(check, element, "path");
-    if (has_type && !has_path)
+    if (type != NULL && !has_path && log_type_default_path(type) == NULL)
         check_fault(check, element, "<log> has a type but no path");
-    if (has_path && !has_type)
+    if (has_path && type == NULL)
         check_fault(check, element, "<log> has a path but no type");
+    alloc_free(type);
+}
+
+static bool is_filter(const char *name, const char *value)
+{
+    char reason[FILTER_REASON_SIZE];
+    struct filter *filter = NULL;
+    int err = filter_parse(value, reason, &filter);
+    filter_free(filter);
+    return err == 0;
 }
 
 static const struct key_element elements[] = {
@@ -20,9 +37,12 @@ static const struct key_element elements[] = {
 
 static const struct key keys[] = {
     {"logs//log", "@name", KEY_TEXT, .flags = KEY_REQUIRED, .says = "The stream that it sets up."},
-    {"logs//log", "@type", KEY_WORDS, .words = "file|file_synch", .flags = KEY_INHERITED,
-     .says = "What makes the stream an outlet."},
-    {"logs//log", "@path", KEY_TEXT, .flags = KEY_INHERITED, .says = "The file; goes with type."},
+    {"logs//log", "@type", KEY_WORDS, .words = "file|file_synch|memory|syslog|journald",
+     .flags = KEY_INHERITED, .says = "What makes the stream an outlet."},
+    {"logs//log", "@path", KEY_TEXT, .flags = KEY_INHERITED,
+     .says = "The file, or what the type says; goes with type."},
+    {"logs//log", "@format", KEY_WORDS, .words = "plain|json", .otherwise = "plain",
+     .flags = KEY_INHERITED, .says = "What a line looks like."},
     {"logs//log", "@disabled", KEY_BOOLEAN, .otherwise = "off", .flags = KEY_INHERITED,
      .says = "Switch the stream off."},
     {"logs//log", "@timestamps", KEY_BOOLEAN, .otherwise = "off", .flags = KEY_INHERITED,
@@ -31,8 +51,24 @@ static const struct key keys[] = {
      .says = "Put the name of the stream before each line."},
     {"logs//log", "@debug", KEY_BOOLEAN, .otherwise = "off", .flags = KEY_INHERITED,
      .says = "Put thread, file and line before each line."},
+    {"logs//log", "@stats", KEY_BOOLEAN, .otherwise = "on", .flags = KEY_INHERITED,
+     .says = "Accepted, and without effect: lines are always counted."},
+    {"logs//log", "@rotate_bytes", KEY_NUMBER, .min = 102400, .max = BYTES_MAX,
+     .flags = KEY_INHERITED, .says = "Rename the file when it has so many."},
+    {"logs//log", "@rotate_seconds", KEY_NUMBER, .min = 600, .max = SECONDS_MAX,
+     .flags = KEY_INHERITED, .says = "Rename the file when it is so old."},
+    {"logs//log", "@retain_bytes", KEY_NUMBER, .min = 1, .max = BYTES_MAX, .flags = KEY_INHERITED,
+     .says = "Then remove the oldest, until so many are left."},
+    {"logs//log", "@retain_seconds", KEY_NUMBER, .min = 1, .max = SECONDS_MAX,
+     .flags = KEY_INHERITED, .says = "Then remove those that were renamed so long ago."},
+    {"logs//log", "@dedup_seconds", KEY_NUMBER, .min = 1, .max = 86400, .flags = KEY_INHERITED,
+     .says = "Fold repeated lines for so long."},
+    {"logs//log", "@queue_bytes", KEY_NUMBER, .min = 65536, .max = 1073741824,
+     .otherwise = "4194304", .flags = KEY_INHERITED, .says = "Lines that may wait to be written."},
     {"logs//outlet", "@name", KEY_TEXT, .flags = KEY_REQUIRED,
      .says = "The stream that lines go to, too."},
+    {"logs//outlet", "@filter", KEY_CHECKED, .is_right = is_filter,
+     .form = "tests joined by and, or, not", .says = "Which lines."},
 };
 
 const struct key_block keys_logs = KEY_BLOCK("logs", elements, keys);

@@ -6,6 +6,7 @@
 #include "log/foreign_impl.h"
 
 #include <errno.h>
+#include <mtev_hooks.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
