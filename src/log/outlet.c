@@ -425,7 +425,7 @@ static int drain_until(struct outlet *o, uint64_t deadline_ns)
 {
     int err;
     while ((err = outlet_drain(o)) != 0 || ring_used(&o->ring) > 0) {
-        if (clock_mono_ns() >= deadline_ns)
+        if ((err != 0 && err != -EAGAIN) || clock_mono_ns() >= deadline_ns)
             return -EAGAIN;
         struct pollfd full = {.fd = o->fd, .events = POLLOUT};
         if (err == -EAGAIN)
@@ -475,7 +475,6 @@ int outlet_new(const struct outlet_ops *ops, const char *path, int fd, void *tar
     o->target = target;
     o->fd = -1;
     atomic_store(&o->next_fd, -1);
-    atomic_store(&o->shares, 1);
     o->settings = *settings;
     atomic_store(&o->is_folding, settings->fold_ns != 0);
     pthread_mutex_init(&o->lock, NULL);
@@ -503,11 +502,8 @@ fail:
     return err;
 }
 
-void outlet_drop(struct outlet *o)
+void outlet_free(struct outlet *o)
 {
-    /* acq_rel: who frees it sees what the others did */
-    if (atomic_fetch_sub_explicit(&o->shares, 1, memory_order_acq_rel) != 1)
-        return;
     if (o->ops->close != NULL)
         o->ops->close(o);
     if (o->fd >= 0 && o->ops->open != NULL)

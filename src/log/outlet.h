@@ -70,6 +70,12 @@ enum outlet_writer { /* what the writer does */
     OUTLET_WRITER_SLEEPS /* until somebody wakes it */
 };
 
+enum outlet_end { /* of an outlet with a writer */
+    OUTLET_END_OPEN = 0,
+    OUTLET_END_WRITTEN,  /* the writer has ended */
+    OUTLET_END_ABANDONED /* nobody waits for the writer any more */
+};
+
 struct outlet {
     const struct outlet_ops *ops;
     char *path;              /* owned; NULL for a descriptor */
@@ -87,8 +93,7 @@ struct outlet {
     _Atomic uint64_t next_from; /* the place in the ring from which on */
     _Atomic bool is_ending;
     _Atomic uint32_t writer; /* enum outlet_writer; what it sleeps on */
-    _Atomic unsigned shares; /* the streams' and the writer's; the last one frees */
-    struct latch is_done;    /* the writer has ended, or never will write again */
+    _Atomic uint32_t end;    /* enum outlet_end: who comes last frees */
 
     pthread_mutex_t lock; /* guards all below */
     struct outlet_settings settings;
@@ -112,7 +117,7 @@ struct outlet {
 
 #define OUTLET_STDERR                                                                              \
     {                                                                                              \
-        .ops = &outlet_descriptor, .fd = 2, .next_fd = -1, .shares = 1, .is_static = true,         \
+        .ops = &outlet_descriptor, .fd = 2, .next_fd = -1, .is_static = true,                      \
         .lock = PTHREAD_MUTEX_INITIALIZER                                                          \
     }
 
@@ -168,7 +173,9 @@ void outlet_set(struct outlet *o, const struct outlet_settings *settings);
  */
 void outlet_resize(struct outlet *o);
 
-/* Write what waits, until deadline_ns (monotonic) at most.  Returns 0, or -EAGAIN: it still waits.
+/*
+ * Write what waits, until deadline_ns (monotonic) at most.  Returns 0, or -EAGAIN: it still waits,
+ * for the reader of a pipe, or because a write failed, which is not waited for.
  */
 int outlet_flush(struct outlet *o, uint64_t deadline_ns);
 
@@ -206,8 +213,8 @@ static inline bool outlet_must_wake(struct outlet *o)
            (writer == OUTLET_WRITER_NAPS && ring_used(&o->ring) > o->ring.size / 4);
 }
 
-/* Whoever has the last share frees o. */
-void outlet_drop(struct outlet *o);
+/* Free o, which nobody else knows any more. */
+void outlet_free(struct outlet *o);
 
 /* Have a line of the log's own say what went wrong; lock is held. */
 void outlet_complain(struct outlet *o, const char *what, int err);

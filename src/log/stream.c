@@ -2,6 +2,7 @@
 #include "log/stream_impl.h"
 
 #include "base/alloc.h"
+#include "base/tsan.h"
 #include "log/filter.h"
 
 #include <assert.h>
@@ -22,24 +23,24 @@ static struct log_stream boot_stderr = {.flags = ENABLED | MATERIAL,
                                         .next = &boot_error};
 static struct log_stream boot_error = {.flags = ENABLED | MATERIAL,
                                        .name = "error",
-                                       .edges = {{&boot_stderr}},
+                                       .edges = {{&boot_stderr, NULL}},
                                        .edge_count = 1,
                                        .reach = {.all = 1},
                                        .next = &boot_notice};
 static struct log_stream boot_notice = {.flags = ENABLED | MATERIAL,
                                         .name = "notice",
-                                        .edges = {{&boot_error}},
+                                        .edges = {{&boot_error, NULL}},
                                         .edge_count = 1,
                                         .reach = {.all = 1},
                                         .next = &boot_stacks};
 static struct log_stream boot_stacks = {.flags = ENABLED | MATERIAL,
                                         .name = "error/stacktrace",
-                                        .edges = {{&boot_error}},
+                                        .edges = {{&boot_error, NULL}},
                                         .edge_count = 1,
                                         .reach = {.all = 1},
                                         .next = &boot_debug};
 static struct log_stream boot_debug = {
-    .flags = 0, .name = "debug", .edges = {{&boot_stderr}}, .edge_count = 1};
+    .flags = 0, .name = "debug", .edges = {{&boot_stderr, NULL}}, .edge_count = 1};
 
 mtev_log_stream_t mtev_stderr = &boot_stderr;
 mtev_log_stream_t mtev_error = &boot_error;
@@ -84,8 +85,13 @@ void stream_change_lock(void)
     pthread_rwlock_wrlock(&lock);
 }
 
+/* Both know their holder by a number that we do not have any more, so they begin anew. */
 void stream_forget_locks(void)
 {
+#ifdef HAS_TSAN
+    pthread_rwlock_unlock(&lock); /* or it is taken to be held still */
+    pthread_mutex_unlock(&change);
+#endif
     lock = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
     change = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }

@@ -74,7 +74,7 @@ void stream_change_unlock(void);
 void stream_begin_change(void);
 void stream_end_change(void);
 
-/* Around fork(2), with both locks held, and in the child, where the holders are not. */
+/* In a child of fork(2), which was called with both held: let go of them. */
 void stream_forget_locks(void);
 
 /* Find the stream of that name; NULL: there is none.  The lock is held. */

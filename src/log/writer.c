@@ -76,27 +76,28 @@ static void *run_writer(void *arg)
         pthread_mutex_unlock(&o->lock);
         if (is_ending && give_up_ns == UINT64_MAX)
             give_up_ns = clock_mono_ns() + OUTLET_EXIT_MS_MAX * CLOCK_NS_PER_MS;
-        if (is_ending && (err == 0 || clock_mono_ns() >= give_up_ns))
-            break;
+        if (is_ending && (err != -EAGAIN || clock_mono_ns() >= give_up_ns))
+            break; /* nobody waits for a full disk */
         naps = atomic_load_explicit(&o->written, memory_order_relaxed) != before ? 0 : naps + 1;
         if (err != 0)
             wait_after(err, fd);
         else
             rest(o, naps);
     }
-    latch_open(&o->is_done);
-    outlet_drop(o);
+    /* acq_rel: who frees it sees what the other did */
+    if (atomic_exchange_explicit(&o->end, OUTLET_END_WRITTEN, memory_order_acq_rel) ==
+        OUTLET_END_ABANDONED)
+        outlet_free(o);
+    else
+        thread_ops.wake(&o->end, 1); /* whoever waits may have freed it */
     return NULL;
 }
 
 static int start_writer(struct outlet *o)
 {
-    atomic_fetch_add(&o->shares, 1);
-    int err = thread_start_detached(run_writer, o);
-    if (err == 0)
+    if (thread_start_detached(run_writer, o) == 0)
         return 0;
     atomic_store(&o->writer, OUTLET_WRITER_NONE);
-    atomic_fetch_sub(&o->shares, 1); /* never the last: the caller's is there */
     return -EAGAIN;
 }
 
@@ -114,36 +115,35 @@ int outlet_wake_writer(struct outlet *o)
     return 0;
 }
 
-/* Wait until the writer has ended, or will not for a long time. */
-static void await_writer(struct outlet *o)
+/* Wait until the writer has ended; false: it will not for a long time, and frees o then. */
+static bool await_writer(struct outlet *o)
 {
     const uint64_t deadline_ns = clock_mono_ns() + 2 * OUTLET_EXIT_MS_MAX * CLOCK_NS_PER_MS;
     uint64_t now_ns;
-    /* acquire: pairs with latch_open() */
-    while (atomic_load_explicit(&o->is_done.is_open, memory_order_acquire) == 0 &&
+    /* acquire: pairs with the exchange in run_writer() */
+    while (atomic_load_explicit(&o->end, memory_order_acquire) == OUTLET_END_OPEN &&
            (now_ns = clock_mono_ns()) < deadline_ns) {
         const struct timespec left = clock_timespec(deadline_ns - now_ns);
-        (void)thread_ops.wait(&o->is_done.is_open, 0, &left);
+        (void)thread_ops.wait(&o->end, OUTLET_END_OPEN, &left);
     }
+    uint32_t open = OUTLET_END_OPEN;
+    return !atomic_compare_exchange_strong(&o->end, &open, OUTLET_END_ABANDONED);
 }
 
 void outlet_end(struct outlet *o)
 {
+    bool is_mine = true;
     if (o == NULL)
         return;
     atomic_store(&o->is_ending, true);
     if (atomic_load(&o->writer) != OUTLET_WRITER_NONE) {
         outlet_wake_writer(o);
-        await_writer(o);
+        is_mine = await_writer(o);
     } else {
         outlet_flush(o, clock_mono_ns() + OUTLET_EXIT_MS_MAX * CLOCK_NS_PER_MS);
     }
-    if (o->ops->open == NULL) { /* it is the caller's again, who may close it */
-        pthread_mutex_lock(&o->lock);
-        o->fd = -1;
-        pthread_mutex_unlock(&o->lock);
-    }
-    outlet_drop(o);
+    if (is_mine)
+        outlet_free(o);
 }
 
 void outlet_before_fork(struct outlet *o)
@@ -161,11 +161,13 @@ void outlet_after_fork(struct outlet *o)
 
 void outlet_after_fork_in_child(struct outlet *o)
 {
-    pthread_mutex_init(&o->lock, NULL); /* whoever held it is not here */
+    if (o->is_held)
+        pthread_mutex_unlock(&o->lock);
+    else
+        pthread_mutex_init(&o->lock, NULL); /* whoever held it is not here */
     atomic_store(&o->writer, OUTLET_WRITER_NONE);
-    atomic_store(&o->shares, 1);
     atomic_store(&o->untold, 0);
-    atomic_store(&o->is_done.is_open, 0);
+    atomic_store(&o->end, OUTLET_END_OPEN);
     o->batch_len = o->batch_done = 0;
     o->fold_count = 0;
     if (ring_used(&o->ring) > 0)

@@ -9,6 +9,7 @@ in the program that the line before it names.
 """
 import glob
 import http.client
+import json
 import os
 import re
 import socket
@@ -31,7 +32,7 @@ BLOCK = re.compile(r"^([^\n]*)\n```c\n(.*?)^```$", re.M | re.S)
 MARK = re.compile(r"<!-- from code/(\w+\.c) -->")
 
 CONFIGURATION = """<{name}><rest><acl><rule type='allow'/></acl></rest>
-<listeners address='127.0.0.1'>{listeners}</listeners></{name}>"""
+<listeners address='127.0.0.1'>{listeners}</listeners>{more}</{name}>"""
 LISTENER = "<listener type='{}' port='0'/>"
 
 
@@ -53,11 +54,12 @@ def compiled(folder, source):
 class Served:
     """A program of the guide that serves the types on free ports, while in a with statement."""
 
-    def __init__(self, folder, name, *types):
+    def __init__(self, folder, name, *types, more=""):
         self.configuration = os.path.join(folder, name + ".conf")
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.write(CONFIGURATION.format(name=name,
-                                            listeners="".join(map(LISTENER.format, types))))
+                                            listeners="".join(map(LISTENER.format, types)),
+                                            more=more))
         self.command = [compiled(folder, os.path.join(GUIDE, "code", name + ".c")),
                         "-c", self.configuration]
         self.count = len(types)
@@ -171,6 +173,24 @@ class Docs(unittest.TestCase):
             self.assertEqual(late, (503, "that takes too long\n"))
             figures = get(address, "/figures")[1]
             self.assertRegex(figures, r"^[56] done, \d+ waited a millisecond\n$")
+
+    def test_orders_are_logged_where_the_configuration_says(self):
+        path = os.path.join(self.folder, "access.json")
+        logs = (f"<logs><log name='json' type='file' path='{path}' format='json'/>"
+                "<log name='recent' type='memory' path='10,1000'/>"
+                "<log name='error'><outlet name='recent'/></log>"
+                "<log name='access'><outlet name='json'/>"
+                "<outlet name='recent' filter='status >= 400'/></log></logs>")
+        with Served(self.folder, "orders", "http_rest_api", more=logs) as (address,):
+            self.assertEqual(get(address, "/order/7/20")[0], 200)
+            self.assertEqual(get(address, "/order/8/2000")[0], 402)
+            self.assertEqual(get(address, "/recent"),
+                             (200, "order 8: asked for 2000\norder 8: the limit is 1000\n"
+                                   "order order=8 amount=2000 status=402\n"))
+        with open(path, encoding="utf-8") as file:  # written when the program ended
+            lines = [json.loads(line) for line in file]
+        self.assertEqual([(line["message"], line["order"], line["status"]) for line in lines],
+                         [("order", "7", 200), ("order", "8", 402)])
 
     def test_what_one_says_in_the_chat_all_others_read(self):
         with Served(self.folder, "chat", "chat") as (address,):

@@ -352,6 +352,8 @@ static void all_at_once_means_after_all_that_waits(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    /* before there is any thread */
+    cmocka_unit_test(without_a_thread_lines_are_written_by_who_says_them),
     cmocka_unit_test(a_line_is_written_at_once),
     cmocka_unit_test(a_blocked_reader_blocks_nobody_and_loses_nothing),
     cmocka_unit_test(a_full_queue_loses_lines_and_tells_how_many),
@@ -365,7 +367,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(files_are_readable_by_their_owner_alone),
     cmocka_unit_test(the_end_of_an_outlet_writes_what_waits),
     cmocka_unit_test(the_writer_writes_without_being_asked),
-    cmocka_unit_test(without_a_thread_lines_are_written_by_who_says_them),
     cmocka_unit_test(all_at_once_means_after_all_that_waits),
 };
 HARNESS_MAIN(tests)
