@@ -177,6 +177,14 @@ void coro_arm_timer(struct coro *self, uint64_t due_ns);
  */
 void coro_convert(eventer_t e, bool is_stream);
 
+/*
+ * Wait until the fd of e, which this loop's coroutines use, may have become ready for what mask
+ * says (EVENTER_READ or EVENTER_WRITE), as eventer_aco_read() and eventer_aco_write() do.  timeout
+ * (NULL: none) runs from the first wait with *deadline_ns, which is 0 before it.  Returns 0, or
+ * -errno as those; -EAGAIN outside a coroutine.  Yields.
+ */
+int coro_await(eventer_t e, int mask, const struct timeval *timeout, uint64_t *deadline_ns);
+
 /* Wake those who wait for e according to POLL* bits; fits edge_register(). */
 void coro_on_ready(eventer_t e, uint32_t poll_bits);
 

@@ -246,6 +246,20 @@ int eventer_aco_accept(eventer_aco_t aco, struct sockaddr *addr, socklen_t *len,
     }
 }
 
+int coro_await(eventer_t e, int mask, const struct timeval *timeout, uint64_t *deadline_ns)
+{
+    struct coro *self = coro_self();
+    const bool to_write = (mask & EVENTER_WRITE) != 0;
+    struct coro **slot = to_write ? &e->edge.writer : &e->edge.reader;
+    int err = refusal(self, e, slot);
+    if (err != 0)
+        return err < 0 ? err : -EAGAIN;
+    err = prepare_wait(self, e, slot, timeout_or(timeout, 0), deadline_ns);
+    return err != 0
+               ? err
+               : wait_prepared(self, slot, to_write ? CORO_WAITS_TO_WRITE : CORO_WAITS_TO_READ);
+}
+
 /* ---- closing --------------------------------------------------------------------- */
 
 static int close_here(eventer_t e)
@@ -346,7 +360,7 @@ void coro_convert(eventer_t e, bool is_stream)
 {
     e->opset = &coro_opset;
     e->is_aco = true;
-    e->edge.is_stream = is_stream;
+    e->edge.is_stream = is_stream && !e->wire->buffers;
     event_set_owner(e, loop_self);
 }
 

@@ -48,7 +48,8 @@ void edge_unregister(eventer_t e)
         fd_slot_unlock(slot);
     }
     e->edge.on_ready = NULL;
-    e->edge.may_read = e->edge.may_write = true;
+    e->edge.may_read = e->edge.may_recv = e->edge.may_write = true;
+    e->edge.crosses = false;
     e->edge.sticky = 0;
 }
 
@@ -78,8 +79,12 @@ HOT void edge_ready(int fd, uint32_t generation, uint32_t poll_bits)
         return; /* closed, or unregistered, after this report was fetched */
     eventer_t e = slot->event;
     const uint32_t stays = POLLRDHUP | POLLHUP | POLLERR | POLLPRI;
+    if (__builtin_expect(e->edge.crosses, 0)) { /* whoever waits tries again, for what it wants */
+        e->edge.crosses = false;
+        poll_bits |= POLLIN | POLLOUT;
+    }
     if (poll_bits & (POLLIN | stays))
-        e->edge.may_read = true;
+        e->edge.may_read = e->edge.may_recv = true;
     if (poll_bits & (POLLOUT | POLLHUP | POLLERR))
         e->edge.may_write = true;
     e->edge.sticky |= (uint16_t)(poll_bits & stays);

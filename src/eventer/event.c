@@ -37,7 +37,7 @@ static int fill_kind(eventer_t e)
 {
     e->kind = (uint8_t)kind_of(e->mask);
     if (e->kind == EVENT_FD)
-        e->edge = (struct event_edge){.may_read = true, .may_write = true};
+        e->edge = (struct event_edge){.may_read = true, .may_recv = true, .may_write = true};
     else if (e->kind == EVENT_ASYNCH)
         e->job = async_job_new(e);
     else

@@ -37,6 +37,8 @@ struct eventer_fd_opset {
     eventer_fd_read_t read;
     eventer_fd_write_t write;
     eventer_fd_close_t close;
+    int (*finish)(int fd, void *closure); /* nothing more will be written: 0, or -1 with errno */
+    bool buffers; /* it keeps bytes of its own, so that a short read does not mean there are none */
 };
 
 /* The system calls themselves; -1/EAGAIN sets *mask.  See wire.h. */
@@ -81,6 +83,8 @@ struct event_edge {
     bool may_read, may_write; /* false: the last try said EAGAIN, or was short on a stream */
     bool is_stream;           /* a short read means that there is no more */
     bool wants_out;           /* POLLOUT is installed */
+    bool may_recv;            /* may_read of the fd itself, below a wire that buffers */
+    bool crosses;             /* a read waits for POLLOUT, or a write for POLLIN: edge_ready() */
     uint16_t sticky;          /* POLLRDHUP, POLLHUP, POLLERR, POLLPRI as seen so far */
 };
 

@@ -43,6 +43,7 @@ struct loop {
     bool has_said_wall;
     void *coro; /* what the coroutine layer keeps for this loop */
     void *http; /* what the HTTP layer keeps for it */
+    void *tls;  /* and what the TLS layer does */
     uint64_t turns;
     struct heart heart;
     struct account account;

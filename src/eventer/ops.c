@@ -113,12 +113,19 @@ static int posix_close(int fd, int *mask, void *closure)
     return hand_over_lingering(fd) ? 0 : close(fd);
 }
 
+static int posix_finish(int fd, void *closure)
+{
+    (void)closure;
+    return shutdown(fd, SHUT_WR);
+}
+
 const struct eventer_fd_opset posix_opset = {
     .name = "POSIX",
     .accept = posix_accept,
     .read = posix_read,
     .write = posix_write,
     .close = posix_close,
+    .finish = posix_finish,
 };
 
 const eventer_fd_opset_t eventer_POSIX_fd_opset = &posix_opset;

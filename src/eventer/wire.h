@@ -71,4 +71,10 @@ static inline int wire_write(eventer_t e, const void *buffer, size_t len, int *m
                : e->wire->write(e->fd, buffer, len, mask, e);
 }
 
+/* Say that nothing more will be written: the peer reads its end.  0, or -1 with errno. */
+static inline int wire_finish(eventer_t e)
+{
+    return e->wire->finish(e->fd, e);
+}
+
 #endif
