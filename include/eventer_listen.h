@@ -51,6 +51,7 @@ struct eventer_listen_opts {
     uint32_t accept_burst;           /* 0: accept_rate */
     uint32_t idle_timeout;           /* milliseconds */
     const char *proxy_protocol_from; /* networks, with blanks or commas between them */
+    mtev_hash_table *sslconfig;      /* keys and texts of <sslconfig>; NULL: no TLS */
 };
 
 /*

@@ -106,6 +106,15 @@ mtev_control_dispatch_delegate(eventer_func_t listener_dispatch, uint32_t cmd,
                                eventer_func_t delegate_dispatch);
 
 /*
+ * For the callback of a type behind TLS: have the callback that is named "TYPE/alpn:PROTOCOL", for
+ * the protocol that was agreed on, serve e from now on.  Returns 1, and *mask is what that callback
+ * returned when it was called with *mask, closure and now; or 0: there is none, or it is the one
+ * that serves.  A listener does so by itself before it gives a connection to its type.
+ */
+API_EXPORT(int)
+mtev_listener_apply_alpn(eventer_t e, int *mask, void *closure, struct timeval *now);
+
+/*
  * All delegates: a table from the bytes of a callback (sizeof(eventer_func_t) of them) to a
  * mtev_hash_table from the bytes of a word, a uint32_t, to the delegate.  Borrowed for good; not to
  * be written.

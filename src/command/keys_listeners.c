@@ -4,8 +4,10 @@
 
 #include "base/alloc.h"
 #include "listener/settings.h"
+#include "tls/tls.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static bool is_address(const char *name, const char *value)
 {
@@ -31,10 +33,34 @@ static bool are_networks(const char *name, const char *value)
     return settings_read_proxies(value, &v, &word, &len) == 0;
 }
 
+/* The path of a file that can be read, or the text of one. */
+static bool is_file_or_text(const char *name, const char *value)
+{
+    (void)name;
+    return strchr(value, '\n') != NULL || access(value, R_OK) == 0;
+}
+
+static bool is_layer(const char *name, const char *value)
+{
+    (void)name;
+    return tls_layer_is_known(value);
+}
+
+static bool is_list(const char *name, const char *value)
+{
+    const char *why;
+    struct tls_settings settings;
+    memset(&settings, 0, sizeof(settings));
+    const bool is_right = tls_settings_set(&settings, name, value, &why) == 0;
+    tls_settings_free(&settings);
+    return is_right;
+}
+
 static const struct key_element elements[] = {
     {.path = "listeners"},
     {.path = "listeners//listener", .check = check_listener},
     {.path = "listeners//config", .flags = KEY_OPEN},
+    {.path = "listeners//sslconfig"},
 };
 
 static const struct key keys[] = {
@@ -127,6 +153,39 @@ static const struct key keys[] = {
     {"listeners//config", "proxy_protocol_from", KEY_CHECKED, .is_right = are_networks,
      .form = "addresses, blocks of them and unix",
      .says = "The networks whose connections begin with a header of the PROXY protocol."},
+    {"listeners//sslconfig", "certificate_file", KEY_CHECKED, .is_right = is_file_or_text,
+     .form = "a file that can be read", .says = "The certificate, and those that signed it."},
+    {"listeners//sslconfig", "certificate", KEY_CHECKED, .is_right = is_file_or_text,
+     .form = "a file that can be read", .says = "The same."},
+    {"listeners//sslconfig", "key_file", KEY_CHECKED, .is_right = is_file_or_text,
+     .form = "a file that can be read", .flags = KEY_SECRET, .says = "Its key."},
+    {"listeners//sslconfig", "key", KEY_CHECKED, .is_right = is_file_or_text,
+     .form = "a file that can be read", .flags = KEY_SECRET, .says = "The same."},
+    {"listeners//sslconfig", "ca_chain", KEY_FILE, .says = "Who signs for the clients."},
+    {"listeners//sslconfig", "ca_file", KEY_FILE, .says = "The same."},
+    {"listeners//sslconfig", "ca_accept", KEY_FILE, .says = "Whom clients are told of instead."},
+    {"listeners//sslconfig", "crl", KEY_FILE, .says = "Certificates that were revoked."},
+    {"listeners//sslconfig", "client_certificate", KEY_WORDS, .words = "none|optional|required",
+     .says = "Whether clients show one."},
+    {"listeners//sslconfig", "optional_no_ca", KEY_BOOLEAN, .otherwise = "off",
+     .says = "Clients may show none, or one that nobody known has signed."},
+    {"listeners//sslconfig", "ignore_dates", KEY_BOOLEAN, .otherwise = "off",
+     .says = "Theirs may be out of their time."},
+    {"listeners//sslconfig", "ocsp_file", KEY_FILE, .says = "An OCSP response to be stapled."},
+    {"listeners//sslconfig", "layer", KEY_CHECKED, .is_right = is_layer,
+     .form = "a protocol, and options behind a colon", .otherwise = "tlsv1:>=tlsv1.2",
+     .says = "The protocols that are spoken."},
+    {"listeners//sslconfig", "layer_openssl_11", KEY_CHECKED, .is_right = is_layer,
+     .form = "a protocol, and options behind a colon", .says = "The same."},
+    {"listeners//sslconfig", "layer_openssl_10", KEY_TEXT, .says = "It does not count."},
+    {"listeners//sslconfig", "ciphers", KEY_TEXT, .says = "The ciphers of TLS 1.2."},
+    {"listeners//sslconfig", "alpn", KEY_CHECKED, .is_right = is_list,
+     .form = "names with commas between them, or none", .otherwise = "h2,http/1.1",
+     .says = "The protocols above TLS, the best one first."},
+    {"listeners//sslconfig", "npn", KEY_CHECKED, .is_right = is_list,
+     .form = "names with commas between them, or none", .says = "The same."},
+    {"listeners//sslconfig", "handshake_timeout", KEY_NUMBER, .min = 1, .max = 600000,
+     .otherwise = "10000", .says = "Milliseconds that a handshake may take."},
 };
 
 const struct key_block keys_listeners = KEY_BLOCK("listeners", elements, keys);

@@ -354,7 +354,7 @@ static bool step_writing(mtev_http_session_ctx *ctx)
         return true;
     }
     /* The peer may still be sending: closing now would reset the connection under our answer. */
-    if (shutdown(ctx->e->fd, SHUT_WR) != 0) {
+    if (wire_finish(ctx->e) != 0) {
         conn_close(ctx);
         return false;
     }
@@ -474,6 +474,7 @@ static void accepted(eventer_t e, void *context)
 {
     struct http_home *home = http_home_self();
     mtev_http_session_ctx *ctx = home == NULL ? NULL : alloc_zeroed(1, sizeof(*ctx));
+    const bool is_known = e->edge.on_ready != NULL; /* from a handshake: what is ready was told */
     int mask, err = ctx == NULL ? -ENOMEM : 0;
     if (err == 0) {
         e->edge.context = ctx;
@@ -481,6 +482,7 @@ static void accepted(eventer_t e, void *context)
     }
     if (err != 0) {
         mtevL(mtev_error, "http: a connection is dropped: %s\n", strerror(-err));
+        edge_unregister(e);
         e->wire->close(e->fd, &mask, e);
         e->fd = -1;
         eventer_free(e);
@@ -497,8 +499,11 @@ static void accepted(eventer_t e, void *context)
     ctx->state = CONN_READING;
     ring_add_tail(&home->all, &ctx->all);
     home->count++;
-    e->edge.may_read = false; /* the registration reports what is there already */
+    if (!is_known)
+        e->edge.may_read = false; /* the registration reports what is there already */
     set_deadline(ctx, ctx->home->times.head);
+    if (e->edge.may_read)
+        run(ctx);
 }
 
 mtev_acceptor_closure_t *http_session_acceptor(mtev_http_session_ctx *ctx)

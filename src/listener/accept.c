@@ -27,7 +27,10 @@
  */
 static void turn_away(const struct listen_settings *settings, int fd)
 {
-    const char *refusal = atomic_load_explicit(&settings->v.type->refusal, memory_order_relaxed);
+    const char *refusal =
+        settings->v.tls != NULL /* who would not understand it */
+            ? NULL
+            : atomic_load_explicit(&settings->v.type->refusal, memory_order_relaxed);
     char bytes[512];
     if (refusal != NULL) {
         (void)send(fd, refusal, strlen(refusal), MSG_NOSIGNAL | MSG_DONTWAIT);

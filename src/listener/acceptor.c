@@ -75,13 +75,15 @@ static void serve(void)
     eventer_t e = eventer_aco_arg();
     mtev_acceptor_closure_t *ac = e->closure;
     chain_add(&self->events, &e->belongs);
-    ac->settings->v.type->coroutine();
+    ac->type->coroutine();
 }
 
 static void start_coroutine(const struct listener_type *type, eventer_t e)
 {
     const void *key = (const void *)(uintptr_t)type->coroutine;
     coro_convert(e, e->edge.is_stream);
+    if (e->edge.on_ready != NULL) /* since its handshake */
+        (void)edge_register(e, coro_on_ready);
     if (coro_start(&(struct coro_start){.func = serve, .arg = e, .key = key}) == 0)
         return;
     mtevL(mtev_error, "listener: %s: out of memory; a connection is dropped\n",
@@ -92,7 +94,11 @@ static void start_coroutine(const struct listener_type *type, eventer_t e)
 
 void acceptor_deliver(mtev_acceptor_closure_t *ac)
 {
-    const struct listener_type *type = ac->settings->v.type;
+    if (secured_is_due(ac)) {
+        secured_begin(ac);
+        return;
+    }
+    const struct listener_type *type = ac->type;
     eventer_func_t callback = atomic_load_explicit(&type->callback, memory_order_acquire);
     eventer_t e = ac->e;
     ac->e = NULL;
@@ -100,6 +106,8 @@ void acceptor_deliver(mtev_acceptor_closure_t *ac)
     if (ac->settings->v.idle_ns != 0 && (callback != NULL || type->accepted == NULL))
         idle_begin(ac, e);
     if (callback != NULL) {
+        if (e->edge.on_ready != NULL)
+            edge_unregister(e);
         e->callback = callback;
         eventer_add(e);
     } else if (type->accepted != NULL) {
@@ -182,6 +190,7 @@ static mtev_acceptor_closure_t *acceptor_new(struct listen_settings *settings,
     ac->mail.run = arrive;
     acceptor_set_remote(ac, remote, len);
     ac->settings = settings;
+    ac->type = settings->v.type;
     ac->ctx = settings->v.closure;
     return ac;
 }
@@ -235,7 +244,7 @@ mtev_hash_table *mtev_acceptor_closure_config(mtev_acceptor_closure_t *ac)
 
 eventer_func_t mtev_acceptor_closure_dispatch(mtev_acceptor_closure_t *ac)
 {
-    return atomic_load_explicit(&ac->settings->v.type->callback, memory_order_acquire);
+    return atomic_load_explicit(&ac->type->callback, memory_order_acquire);
 }
 
 uint32_t mtev_acceptor_closure_cmd(mtev_acceptor_closure_t *ac)

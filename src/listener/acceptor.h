@@ -4,8 +4,8 @@
  *
  * Layer: listener.  The closure of the connection's event; the event and its copies share it.
  *
- *   handed over --a proxy's--> its header is read --> the type
- *        `----------------------------------------------^
+ *   handed over --a proxy's--> its header is read --with TLS--> handshake --> the type
+ *        `-------------------------------^--------------------------------------^
  */
 #ifndef EVENTER_LISTENER_ACCEPTOR_H
 #define EVENTER_LISTENER_ACCEPTOR_H
@@ -22,6 +22,7 @@ struct mtev_acceptor_closure {
     struct mail mail;                 /* to the loop that serves it, and for its end */
     eventer_t e;                      /* on the way there: taken */
     struct listen_settings *settings; /* shared */
+    const struct listener_type *type; /* of settings; or that for the protocol above TLS */
     struct loop *loop;                /* that serves it */
     _Atomic uint32_t refs;
     int fd;              /* as accepted; see idle.c */
@@ -71,6 +72,14 @@ void proxied_begin(mtev_acceptor_closure_t *ac);
 
 /* How long the header may take; tests set less. */
 extern uint64_t proxied_patience_ns __attribute__((visibility("hidden")));
+
+/* ---- secured.c ------------------------------------------------------------------- */
+
+/* True if TLS comes before the type, and the handshake is not done. */
+bool secured_is_due(const mtev_acceptor_closure_t *ac);
+
+/* Do the handshake, then deliver; or drop the connection.  Its loop. */
+void secured_begin(mtev_acceptor_closure_t *ac);
 
 /* ---- idle.c ---------------------------------------------------------------------- */
 

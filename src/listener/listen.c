@@ -124,7 +124,7 @@ static int read_options(const struct eventer_listen_opts *opts, struct listen_va
 eventer_listener_t *eventer_listen(const struct eventer_listen_opts *opts)
 {
     struct listener *l = NULL;
-    char text[ADDRESS_TEXT_MAX];
+    char text[ADDRESS_TEXT_MAX], reason[TLS_REASON_SIZE] = "";
     const char *what = "no options";
     if (pool_first_loop() == NULL) {
         fail("eventer_listen", "eventer_init() was not called", -EINVAL);
@@ -134,6 +134,10 @@ eventer_listener_t *eventer_listen(const struct eventer_listen_opts *opts)
     int err = opts == NULL ? -EINVAL : settings == NULL ? -ENOMEM : 0;
     if (err == 0)
         err = read_options(opts, &settings->v, &what);
+    if (err == 0 && opts->sslconfig != NULL) {
+        err = secured_read_table(opts->sslconfig, &settings->v, reason);
+        what = reason;
+    }
     if (err != 0) {
         settings_release(settings);
         fail("eventer_listen", what, err);

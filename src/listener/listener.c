@@ -242,7 +242,8 @@ static void stop_all(void)
 
 static void start_all(void)
 {
-    if (pool_at_stop(stop_all) != 0) /* late, so that nobody new comes while others drain */
+    if (pool_at_stop(tls_handshakes_end) != 0 ||
+        pool_at_stop(stop_all) != 0) /* late, so that nobody new comes while others drain */
         mtevL(mtev_error, "listeners: too much is to be done at the end; they stay open\n");
     atomic_store(&may_accept, true);
     listener_each_of_all(begin_one, NULL);

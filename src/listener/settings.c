@@ -39,6 +39,7 @@ void settings_release(struct listen_settings *settings)
         return;
     if (settings->listener != NULL)
         listener_release(settings->listener);
+    tls_context_unref(settings->v.tls);
     mtev_hash_destroy(&settings->config, free, free);
     alloc_free(settings);
 }

@@ -13,6 +13,8 @@
 #include "listener/address.h"
 #include "listener/type.h"
 
+#include "tls/tls.h"
+
 #include <mtev_conf.h>
 #include <mtev_hash.h>
 
@@ -38,6 +40,7 @@ struct listen_values {
     struct address address; /* as asked for: port 0 is any port */
     const struct listener_type *type;
     struct eventer_pool *pool; /* whose loops serve */
+    struct tls_context *tls;   /* shared; NULL: no TLS */
     void *closure;             /* what each connection's context is at first */
     bool is_dual;              /* IPv4, too, at the IPv6 address */
     bool fans_out;             /* to the loops in turn; else the loop that accepts serves */
@@ -81,6 +84,14 @@ bool settings_are_same(struct listen_settings *a, struct listen_settings *b);
 
 /* Read what a stanza says into new settings.  0, or, logged with its place, -EINVAL or -ENOMEM. */
 int settings_read(mtev_conf_section_t section, struct listen_settings **out);
+
+/*
+ * Read <sslconfig>, where ssl is on: secured.c.  Returns 0, or -EINVAL or -ENOMEM, logged with its
+ * place; or, for the keys in a table, with reason filled.
+ */
+int secured_read(mtev_conf_section_t section, struct listen_values *v);
+int secured_read_table(mtev_hash_table *table, struct listen_values *v,
+                       char reason[static TLS_REASON_SIZE]);
 
 /*
  * Read networks (blanks or commas between them; "unix": whoever connects by a path) into v.

@@ -91,18 +91,6 @@ static int read_number(mtev_conf_section_t section, const char *path, int64_t mi
     return err;
 }
 
-/* What there is no code for yet is an error, not a promise that is not kept. */
-static int refuse_tls(mtev_conf_section_t section)
-{
-    bool ssl = false;
-    int err = read_bool(section, INHERITED("ssl"), &ssl);
-    if (err == 0 && ssl) {
-        conf_value_error(section, INHERITED("ssl"), "TLS is not part of this version");
-        err = -EINVAL;
-    }
-    return err;
-}
-
 /* ---- who serves ------------------------------------------------------------------ */
 
 static int read_pool(mtev_conf_section_t section, struct listen_values *v)
@@ -255,15 +243,15 @@ static int add_key(void *closure, const char *name, const char *value, long line
 int settings_read(mtev_conf_section_t section, struct listen_settings **out)
 {
     static int (*const readers[])(mtev_conf_section_t section, struct listen_values * v) = {
-        read_type, read_address, read_loops,  read_options,
-        read_mode, read_owner,   read_limits, read_proxies,
+        read_type,  read_address, read_loops,   read_options, read_mode,
+        read_owner, read_limits,  read_proxies, secured_read,
     };
     struct listen_settings *settings = settings_new();
     if (settings == NULL) {
         conf_error(section, "<listener>: out of memory");
         return -ENOMEM;
     }
-    int err = refuse_tls(section);
+    int err = 0;
     for (size_t i = 0; err == 0 && i < sizeof(readers) / sizeof(readers[0]); i++)
         err = readers[i](section, &settings->v);
     struct keys keys = {section, &settings->config};

@@ -272,7 +272,8 @@ static struct rest_request *begin(mtev_http_session_ctx *ctx)
         return NULL;
     req->restc.http_ctx = ctx;
     req->restc.ac = http_session_acceptor(ctx);
-    req->restc.remote_cn = no_name;
+    const char *name = mtev_acceptor_closure_remote_cn(http_session_acceptor(ctx));
+    req->restc.remote_cn = name == NULL ? no_name : (char *)(uintptr_t)name; /* not written to */
     /* acquire, here and below: pairs with the setters, and what was written before them */
     req->restc.fastpath = atomic_load_explicit(&req->rule->handler, memory_order_acquire);
     req->restc.closure = atomic_load_explicit(&req->rule->closure, memory_order_acquire);

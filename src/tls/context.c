@@ -237,8 +237,8 @@ bool tls_context_is_stale(struct tls_context *context)
 
 /* ---- the public way -------------------------------------------------------------- */
 
-/* Read a table of texts.  0, or -errno with reason. */
-static int read_table(struct tls_settings *settings, mtev_hash_table *table, char *reason)
+int tls_settings_read(struct tls_settings *settings, mtev_hash_table *table,
+                      char reason[static TLS_REASON_SIZE])
 {
     mtev_hash_iter iter = MTEV_HASH_ITER_ZERO;
     const char *why = "";
@@ -286,7 +286,7 @@ eventer_ssl_ctx_t *eventer_ssl_ctx_new_ex(eventer_ssl_orientation_t type, mtev_h
     struct tls_settings settings;
     char reason[TLS_REASON_SIZE];
     memset(&settings, 0, sizeof(settings));
-    int err = table == NULL ? 0 : read_table(&settings, table, reason);
+    int err = table == NULL ? 0 : tls_settings_read(&settings, table, reason);
     return make_connection(type, &settings, err, reason);
 }
 

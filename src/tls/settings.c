@@ -3,6 +3,7 @@
  * settings.c - the keys of <sslconfig>, and what the value of layer means.
  */
 #include "base/alloc.h"
+#include "conf/conf.h"
 #include "tls/tls_impl.h"
 
 #include <errno.h>
@@ -15,20 +16,20 @@ static const struct {
     const char *name;
     enum tls_key key;
 } text_keys[] = {
-    {"layer", TLS_LAYER},
-    {"layer_openssl_11", TLS_LAYER},
-    {"certificate", TLS_CERTIFICATE},
-    {"certificate_file", TLS_CERTIFICATE},
-    {"key", TLS_KEY},
-    {"key_file", TLS_KEY},
-    {"ca_chain", TLS_CA_CHAIN},
-    {"ca_file", TLS_CA_CHAIN},
-    {"ca_accept", TLS_CA_ACCEPT},
-    {"crl", TLS_CRL},
-    {"ocsp_file", TLS_OCSP},
-    {"ciphers", TLS_CIPHERS},
-    {"alpn", TLS_ALPN},
-    {"npn", TLS_ALPN},
+    {CONF_KEY("layer"), TLS_LAYER},
+    {CONF_KEY("layer_openssl_11"), TLS_LAYER},
+    {CONF_KEY("certificate"), TLS_CERTIFICATE},
+    {CONF_KEY("certificate_file"), TLS_CERTIFICATE},
+    {CONF_KEY("key"), TLS_KEY},
+    {CONF_KEY("key_file"), TLS_KEY},
+    {CONF_KEY("ca_chain"), TLS_CA_CHAIN},
+    {CONF_KEY("ca_file"), TLS_CA_CHAIN},
+    {CONF_KEY("ca_accept"), TLS_CA_ACCEPT},
+    {CONF_KEY("crl"), TLS_CRL},
+    {CONF_KEY("ocsp_file"), TLS_OCSP},
+    {CONF_KEY("ciphers"), TLS_CIPHERS},
+    {CONF_KEY("alpn"), TLS_ALPN},
+    {CONF_KEY("npn"), TLS_ALPN},
 };
 
 static int set_text(char **text, const char *value)
@@ -80,12 +81,12 @@ static int set_handshake_timeout(struct tls_settings *settings, const char *valu
     return 0;
 }
 
-int tls_settings_set(struct tls_settings *settings, const char *name, const char *value,
+int tls_settings_set(struct tls_settings *settings, const char *key, const char *value,
                      const char **ret_why)
 {
     unsigned char wire[TLS_ALPN_BYTES_MAX];
     for (size_t i = 0; i < sizeof(text_keys) / sizeof(text_keys[0]); i++) {
-        if (strcmp(name, text_keys[i].name) != 0)
+        if (strcmp(key, text_keys[i].name) != 0)
             continue;
         if (text_keys[i].key == TLS_ALPN && tls_alpn_encode(value, wire) < 0) {
             *ret_why = "not a list of names with commas between them, or none";
@@ -93,15 +94,15 @@ int tls_settings_set(struct tls_settings *settings, const char *name, const char
         }
         return set_text(&settings->texts[text_keys[i].key], value);
     }
-    if (strcmp(name, "optional_no_ca") == 0)
+    if (strcmp(key, "optional_no_ca") == 0)
         return set_bool(&settings->optional_no_ca, value, ret_why);
-    if (strcmp(name, "ignore_dates") == 0)
+    if (strcmp(key, "ignore_dates") == 0)
         return set_bool(&settings->ignore_dates, value, ret_why);
-    if (strcmp(name, "client_certificate") == 0)
+    if (strcmp(key, "client_certificate") == 0)
         return set_client_certificate(settings, value, ret_why);
-    if (strcmp(name, "handshake_timeout") == 0)
+    if (strcmp(key, "handshake_timeout") == 0)
         return set_handshake_timeout(settings, value, ret_why);
-    return strcmp(name, "layer_openssl_10") == 0 ? 0 : -ENOENT; /* of another version */
+    return strcmp(key, "layer_openssl_10") == 0 ? 0 : -ENOENT; /* of another version */
 }
 
 void tls_settings_free(struct tls_settings *settings)
@@ -203,4 +204,13 @@ int tls_layer_apply(SSL_CTX *ctx, const char *text, char reason[static TLS_REASO
         return 0;
     snprintf(reason, TLS_REASON_SIZE, "layer: \"%s\" is no protocol or option", word);
     return -EINVAL;
+}
+
+bool tls_layer_is_known(const char *text)
+{
+    char reason[TLS_REASON_SIZE];
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    const bool is_known = ctx != NULL && tls_layer_apply(ctx, text, reason) == 0;
+    SSL_CTX_free(ctx);
+    return is_known;
 }

@@ -55,11 +55,21 @@ struct tls_settings {           /* zeroed = all defaults */
 };
 
 /*
- * Set the key called name (as in <sslconfig>; both NUL-terminated, copied).  Returns 0, -ENOENT (no
+ * Set a key (as in <sslconfig>; both NUL-terminated, copied).  Returns 0, -ENOENT (no
  * such key), -EINVAL (wrong value, and *ret_why says what is right) or -ENOMEM.
  */
-int tls_settings_set(struct tls_settings *settings, const char *name, const char *value,
+int tls_settings_set(struct tls_settings *settings, const char *key, const char *value,
                      const char **ret_why);
+
+/*
+ * Set all keys of a table of texts; one that nobody knows is one line, and ignored.  Returns 0, or
+ * -errno with reason filled.
+ */
+int tls_settings_read(struct tls_settings *settings, mtev_hash_table *table,
+                      char reason[static TLS_REASON_SIZE]);
+
+/* True if the value of layer means something. */
+bool tls_layer_is_known(const char *text);
 
 void tls_settings_free(struct tls_settings *settings);
 

@@ -62,7 +62,7 @@ static void what_is_wrong_is_one_line(void **state)
         {"<listener type='one' address='127.0.0.1' port='0' backlog='65536'/>",
          "test.conf:3: <listener> backlog=\"65536\": "},
         {"<listener type='one' address='127.0.0.1' port='0' ssl='on'/>",
-         "test.conf:3: <listener> ssl=\"on\": TLS is not part of this version\n"},
+         "test.conf:3: <listener>: TLS: there is no certificate\n"},
         {"<listener type='one' address='127.0.0.1' port='0' ssl='perhaps'/>",
          "test.conf:3: <listener> ssl=\"perhaps\": "},
         {"<listener type='one' address='127.0.0.1' port='0' fanout='some'/>",

@@ -352,21 +352,7 @@ static void write_crl(void)
 
 static void clients_show_a_certificate_where_they_must(void **state)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509_NAME *name;
-    X509 *stranger = X509_new(); /* who signs for itself */
-    X509_set_version(stranger, 2);
-    X509_gmtime_adj(X509_getm_notBefore(stranger), -10);
-    X509_gmtime_adj(X509_getm_notAfter(stranger), 1000);
-    name = X509_get_subject_name(stranger);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"me", -1, -1, 0);
-    X509_set_issuer_name(stranger, name);
-    X509_set_pubkey(stranger, key);
-    X509_sign(stranger, key, EVP_sha256());
-    authority_write("stranger.pem", stranger, NULL);
-    authority_write("stranger.key", NULL, key);
-    X509_free(stranger);
-    EVP_PKEY_free(key);
+    authority_issue_alone("stranger");
     authority_issue("late", &(struct authority_wish){.common_name = "late",
                                                      .from_s = -2 * AUTHORITY_DAY,
                                                      .to_s = -AUTHORITY_DAY});
