@@ -135,7 +135,7 @@ static void cross(eventer_t e)
 static int give_up(eventer_ssl_ctx_t *ctx)
 {
     ctx->is_broken = true;
-    ctx->error = ERR_peek_last_error();
+    ctx->error = (uint32_t)ERR_peek_last_error(); /* all of one is in 32 bits */
     ERR_clear_error();
     if (ctx->error_number == 0)
         ctx->error_number = EPROTO;

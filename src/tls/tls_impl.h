@@ -15,6 +15,7 @@
 #include "eventer/event.h"
 #include "tls/tls.h"
 
+#include <assert.h>
 #include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -58,7 +59,7 @@ struct tls_context {
     pthread_mutex_t reload;   /* of stamps and seen: one reloads at a time */
 };
 
-/* What only some connections need. */
+/* What only some connections need; an idle one is to be small. */
 struct tls_extra {
     eventer_ssl_verify_func_t verify;
     void *verify_closure;
@@ -70,7 +71,7 @@ struct eventer_ssl_ctx {
     struct tls_context *context; /* shared */
     eventer_t e;                 /* whose call it is: good during one */
     struct tls_extra *extra;     /* owned; NULL: none */
-    unsigned long error;         /* OpenSSL's, of the last failure; 0: see error_number */
+    uint32_t error;              /* OpenSSL's, of the last failure; 0: see error_number */
     int error_number;            /* errno of the last failure */
     uint8_t blocked;             /* EVENTER_READ or _WRITE: what the last system call had none of */
     bool is_stream;              /* of TCP: a short read means that there is no more */
@@ -78,6 +79,8 @@ struct eventer_ssl_ctx {
     bool is_broken;              /* nothing more can be said */
     bool is_again_due;           /* a classic event's bytes are buffered; see opset.c */
 };
+
+static_assert(sizeof(struct eventer_ssl_ctx) <= 48, "an idle connection grew");
 
 /* ---- file.c ---------------------------------------------------------------------- */
 

@@ -232,6 +232,22 @@ class Docs(unittest.TestCase):
             self.assertEqual(get(address, "/words/fr"), (200, "salut\n"))
         with served as (address,):
             self.assertEqual(get(address, "/words/fr"), (200, "salut\n"))
+    def test_a_server_behind_tls_greets_its_client(self):
+        key, certificate = (os.path.join(self.folder, name) for name in ("key", "certificate"))
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+            "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate)
+        served = Served(self.folder, "secure", "greet", "relay")
+        with open(served.configuration, encoding="utf-8") as file:
+            text = file.read()
+        with open(served.configuration, "w", encoding="utf-8") as file:
+            file.write(text.replace("type='greet'", "type='greet' ssl='on'").replace(
+                "</listeners>", f"<sslconfig><certificate_file>{certificate}</certificate_file>"
+                f"<key_file>{key}</key_file></sslconfig></listeners>"))
+        os.environ["CA_FILE"] = certificate
+        with served as ((_, port), relay):
+            self.assertEqual(talk(relay, f"{port}\n"), "hello you, over TLSv1.3\n")
+            self.assertEqual(talk(relay, f"{relay[1]}\n"), "Connection reset by peer\n")
 
     def said_by(self, name):
         """What a program of the guide prints before it ends."""
