@@ -389,7 +389,6 @@ static int use_protocols(struct build *b)
     SSL_CTX_clear_options(b->ctx, SSL_OP_LEGACY_SERVER_CONNECT);
     SSL_CTX_set_mode(b->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_clear_mode(b->ctx, SSL_MODE_AUTO_RETRY); /* what is not data is not waited for */
     SSL_CTX_set_read_ahead(b->ctx, 1);
     SSL_CTX_set_session_cache_mode(b->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(b->ctx, 1);

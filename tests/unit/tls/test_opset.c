@@ -96,7 +96,7 @@ static void a_record_that_was_changed_is_not_read(void **state)
 
 struct split {
     size_t at, taken;
-    struct tally half;
+    int fd;
     char bytes[512];
 };
 
@@ -158,6 +158,35 @@ static void a_short_read_of_the_socket_says_that_there_is_no_more(void **state)
     assert_int_equal(raw_read(&s.peer, bytes, sizeof(bytes)), 5);
     assert_true(raw_write(&s.peer, "again", 5));
     secured_wait(&s);
+}
+
+static void connect_and_read(void *closure)
+{
+    struct split *split = closure;
+    eventer_aco_t e = secured_adopt(split->fd);
+    check_int(eventer_aco_SSL_connect(e, secured_new(SSL_CLIENT), NULL, NULL), 0);
+    check_int(eventer_aco_read(e, split->bytes, sizeof(split->bytes), NULL), 5);
+    check(memcmp(split->bytes, "hello", 5) == 0);
+    eventer_aco_close(e);
+    eventer_aco_free(e);
+}
+
+/* A client is given tickets, alone, and then bytes. */
+static void what_is_no_data_is_read_over(void **state)
+{
+    int fds[2];
+    struct split split = {.at = 0};
+    struct errand errand;
+    secured_connect(fds);
+    split.fd = fds[1];
+    struct raw_peer peer = raw_open(secured_server, fds[0]);
+    coroutine_post(&errand, 0, connect_and_read, &split);
+    assert_true(raw_handshake(&peer));
+    settle(0);
+    settle(0);
+    assert_true(raw_write(&peer, "hello", 5));
+    errand_wait(&errand);
+    raw_close(&peer);
 }
 
 /* ---- much ------------------------------------------------------------------------ */
@@ -483,6 +512,7 @@ static const struct CMUnitTest tests[] = {
     clean_test(a_record_that_was_changed_is_not_read),
     clean_test(records_may_be_split_anywhere),
     clean_test(a_short_read_of_the_socket_says_that_there_is_no_more),
+    clean_test(what_is_no_data_is_read_over),
     clean_test(more_than_the_socket_takes_is_waited_for),
     clean_test(all_that_the_peer_sends_is_read),
     clean_test(a_read_that_has_to_write_waits_for_room),
