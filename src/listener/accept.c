@@ -66,8 +66,19 @@ static struct loop *choose_loop(const struct listen_socket *s)
     return v->fans_out && !v->shares_port ? pool_next_loop(v->pool) : s->loop;
 }
 
-/* Give the connection fd (taken) to the loop that serves it, or turn it away.  0 or -ENOMEM. */
-static int admit(struct listen_socket *s, int fd, struct sockaddr_storage *remote, socklen_t len)
+/* What came of an attempt to accept. */
+struct taken {
+    mtev_acceptor_closure_t *here; /* this loop is to serve it: acceptor_arrive() */
+    int pause_err;                 /* why s must not accept now; 0: it is the rate */
+    uint64_t pause_ns;             /* for so long */
+};
+
+/*
+ * Give the connection fd (taken) to the loop that serves it, or turn it away.  0 or -ENOMEM.
+ * ret_here: see acceptor_hand_over().
+ */
+static int admit(struct listen_socket *s, int fd, struct sockaddr_storage *remote, socklen_t len,
+                 mtev_acceptor_closure_t **ret_here)
 {
     struct listener *l = s->listener;
     struct listen_settings *settings = l->settings;
@@ -80,7 +91,7 @@ static int admit(struct listen_socket *s, int fd, struct sockaddr_storage *remot
         turn_away(settings, fd);
         return 0;
     }
-    int err = acceptor_hand_over(settings, choose_loop(s), fd, remote, len);
+    int err = acceptor_hand_over(settings, choose_loop(s), fd, remote, len, ret_here);
     if (err != 0)
         atomic_fetch_sub_explicit(&l->live, 1, memory_order_relaxed);
     if (err == -EUSERS) {
@@ -93,47 +104,48 @@ static int admit(struct listen_socket *s, int fd, struct sockaddr_storage *remot
     return err;
 }
 
-/* Why s must not accept now, though somebody waits. */
-struct pause {
-    int err; /* 0: it is the rate */
-    uint64_t ns;
+enum attempt {
+    TOOK = 1,
+    TOOK_NOBODY,
+    MUST_PAUSE
 };
 
 /*
- * Accept whoever waits, up to max connections.  The listener's lock is held.  Returns true, or
- * false with *out filled.
+ * Accept who waits.  The listener's lock is held.  may_serve: a connection for this loop is given
+ * in *out, to be served when the lock is not held; else it is posted.
  */
-static bool take_burst(struct listen_socket *s, uint32_t max, uint64_t now_ns, struct pause *out)
+static enum attempt take_one(struct listen_socket *s, uint64_t now_ns, bool may_serve,
+                             struct taken *out)
 {
     struct listener *l = s->listener;
     const struct listen_values *v = &l->settings->v;
-    for (uint32_t i = 0; i < max; i++) {
-        struct sockaddr_storage remote;
-        socklen_t len = sizeof(remote);
-        uint64_t wait_ns = v->accept_rate == 0
-                               ? 0
-                               : rate_wait_ns(&l->rate, v->accept_rate, v->accept_burst, now_ns);
-        if (wait_ns > 0) {
+    struct sockaddr_storage remote;
+    socklen_t len = sizeof(remote);
+    out->here = NULL;
+    if (v->accept_rate != 0) {
+        out->pause_err = 0;
+        out->pause_ns = rate_wait_ns(&l->rate, v->accept_rate, v->accept_burst, now_ns);
+        if (out->pause_ns > 0) {
             listener_count(&l->delayed);
-            *out = (struct pause){0, wait_ns};
-            return false;
+            return MUST_PAUSE;
         }
-        memset(&remote, 0, sizeof(remote.ss_family));
-        int fd = accept4(s->fd, (struct sockaddr *)&remote, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0 && is_about_the_peer(errno))
-            continue;
-        if (fd < 0 && errno == EAGAIN)
-            return true;
-        int err = fd < 0 ? -errno : admit(s, fd, &remote, len);
-        if (err != 0) {
-            listener_count(&l->failed);
-            *out = (struct pause){-err, PAUSE_NS};
-            return false;
-        }
-        if (v->accept_rate != 0)
-            rate_take(&l->rate, v->accept_rate, now_ns);
     }
-    return true;
+    memset(&remote, 0, sizeof(remote.ss_family));
+    int fd = accept4(s->fd, (struct sockaddr *)&remote, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 && is_about_the_peer(errno))
+        return TOOK;
+    if (fd < 0 && errno == EAGAIN)
+        return TOOK_NOBODY;
+    int err = fd < 0 ? -errno : admit(s, fd, &remote, len, may_serve ? &out->here : NULL);
+    if (err != 0) {
+        listener_count(&l->failed);
+        out->pause_err = -err;
+        out->pause_ns = PAUSE_NS;
+        return MUST_PAUSE;
+    }
+    if (v->accept_rate != 0)
+        rate_take(&l->rate, v->accept_rate, now_ns);
+    return TOOK;
 }
 
 /* ---- in a loop ------------------------------------------------------------------- */
@@ -153,36 +165,62 @@ static void resume(struct wheel_node *node)
     listener_release(l);
 }
 
-static void pause_socket(struct listen_socket *s, const struct pause *pause)
+static void pause_socket(struct listen_socket *s, const struct taken *taken)
 {
-    if (pause->err != 0)
-        complain(s, pause->err, loop_self->now_ns);
+    if (taken->pause_err != 0)
+        complain(s, taken->pause_err, loop_self->now_ns);
     s->is_paused = true;
     if (s->is_timer_armed)
         return;
     s->is_timer_armed = true;
     (void)listener_share(s->listener);
     s->timer.fire = resume;
-    wheel_add(&loop_self->wheel, &s->timer, loop_self->now_ns + pause->ns);
+    wheel_add(&loop_self->wheel, &s->timer, loop_self->now_ns + taken->pause_ns);
+}
+
+/* Accept who waits, and serve him if this loop is to.  Returns false when that was all. */
+static bool accept_one(struct listen_socket *s, eventer_t e, int *ret_wanted)
+{
+    struct listener *l = s->listener;
+    struct taken taken = {.here = NULL};
+    enum attempt attempt = TOOK_NOBODY;
+    pthread_mutex_lock(&l->lock);
+    if (s->e == e) /* else it was stopped meanwhile, and what is returned does not count */
+        attempt = take_one(s, loop_self->now_ns, true, &taken);
+    if (attempt == MUST_PAUSE) {
+        pause_socket(s, &taken);
+        *ret_wanted = EVENTER_EXCEPTION;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (taken.here != NULL)
+        acceptor_arrive(taken.here);
+    return attempt == TOOK;
 }
 
 static int on_acceptable(eventer_t e, int mask, void *closure, struct timeval *now)
 {
     struct listen_socket *s = closure;
-    struct listener *l = s->listener;
-    struct pause pause = {ENOMEM, PAUSE_NS}; /* with EXCEPTION: the kernel could not watch it */
     int wanted = INTEREST;
+    const uint32_t burst = atomic_load_explicit(&s->burst, memory_order_relaxed);
+    uint32_t count = 0;
     (void)now;
-    pthread_mutex_lock(&l->lock);
-    if (s->e == e) { /* else it was stopped meanwhile, and what is returned does not count */
-        bool is_fine = take_burst(s, LISTEN_ACCEPT_BURST_MAX, loop_self->now_ns, &pause);
-        if (!is_fine || (mask & EVENTER_EXCEPTION) != 0) {
-            pause_socket(s, &pause);
-            wanted = EVENTER_EXCEPTION;
-        }
-    }
-    pthread_mutex_unlock(&l->lock);
-    return wanted;
+    /*
+     * To find nobody costs the kernel as much as to find somebody.  So as many are taken as there
+     * were the last time; if that was too few the kernel says so again, and then it is twice as
+     * many.
+     */
+    while (count < burst && accept_one(s, e, &wanted))
+        count++;
+    atomic_store_explicit(&s->burst,
+                          count == burst ? MIN(2 * count, LISTEN_ACCEPT_BURST_MAX) : MAX(count, 1),
+                          memory_order_relaxed); /* a hint; a loop that had s before may be late */
+    if ((mask & EVENTER_EXCEPTION) == 0 || wanted != INTEREST)
+        return wanted;
+    pthread_mutex_lock(&s->listener->lock); /* the kernel could not watch it, for want of memory */
+    if (s->e == e)
+        pause_socket(s, &(struct taken){.pause_err = ENOMEM, .pause_ns = PAUSE_NS});
+    pthread_mutex_unlock(&s->listener->lock);
+    return EVENTER_EXCEPTION;
 }
 
 static void take_guest(struct event_guest *guest)
@@ -200,6 +238,7 @@ static int begin_in_loop(struct listen_socket *s)
     eventer_t e = eventer_alloc_fd(on_acceptable, s, s->fd, INTEREST);
     if (e == NULL)
         return -ENOMEM;
+    atomic_store_explicit(&s->burst, 1, memory_order_relaxed);
     s->guest = (struct event_guest){.take = take_guest, .drop = drop_guest};
     e->guest = &s->guest;
     take_guest(&s->guest);
@@ -221,14 +260,14 @@ struct accept_thread {
     int wake_fd; /* owned: readable when it is to end */
 };
 
-/* Sleep until somebody waits, or for as long as pause says.  Returns false at the end. */
-static bool await_peers(const struct accept_thread *thread, const struct pause *pause)
+/* Sleep until somebody waits, or, if it is not 0, for pause_ns.  Returns false at the end. */
+static bool await_peers(const struct accept_thread *thread, uint64_t pause_ns)
 {
     struct pollfd fds[2] = {{.fd = thread->wake_fd, .events = POLLIN},
                             {.fd = thread->socket->fd, .events = POLLIN}};
-    struct timespec time = {.tv_sec = (time_t)(pause->ns / CLOCK_NS_PER_S),
-                            .tv_nsec = (long)(pause->ns % CLOCK_NS_PER_S)};
-    (void)ppoll(fds, pause->ns > 0 ? 1 : 2, pause->ns > 0 ? &time : NULL, NULL);
+    struct timespec time = {.tv_sec = (time_t)(pause_ns / CLOCK_NS_PER_S),
+                            .tv_nsec = (long)(pause_ns % CLOCK_NS_PER_S)};
+    (void)ppoll(fds, pause_ns > 0 ? 1 : 2, pause_ns > 0 ? &time : NULL, NULL);
     return fds[0].revents == 0;
 }
 
@@ -236,14 +275,19 @@ static void *thread_main(void *arg)
 {
     struct accept_thread *thread = arg;
     struct listen_socket *s = thread->socket;
-    struct pause pause = {0, 0};
+    struct taken taken = {.pause_ns = 0};
     thread_set_name("accept");
-    while (await_peers(thread, &pause)) {
+    while (await_peers(thread, taken.pause_ns)) {
         const uint64_t now_ns = clock_mono_ns();
-        pause = (struct pause){0, 0};
+        enum attempt attempt = TOOK;
+        taken.pause_ns = 0;
         pthread_mutex_lock(&s->listener->lock);
-        if (!take_burst(s, LISTEN_ACCEPT_BURST_MAX, now_ns, &pause) && pause.err != 0)
-            complain(s, pause.err, now_ns);
+        for (int i = 0; i < LISTEN_ACCEPT_BURST_MAX && attempt == TOOK; i++)
+            attempt = take_one(s, now_ns, false, &taken);
+        if (attempt == MUST_PAUSE && taken.pause_err != 0)
+            complain(s, taken.pause_err, now_ns);
+        if (attempt != MUST_PAUSE)
+            taken.pause_ns = 0;
         pthread_mutex_unlock(&s->listener->lock);
     }
     return NULL;
@@ -313,10 +357,12 @@ void accept_end(struct listener *l)
 
 void accept_rest(struct listener *l)
 {
-    struct pause pause;
+    struct taken taken;
     pthread_mutex_lock(&l->lock);
-    for (uint32_t i = 0; i < l->socket_count; i++)
-        if (l->sockets[i].fd >= 0)
-            (void)take_burst(&l->sockets[i], LISTEN_BACKLOG_MAX, clock_mono_ns(), &pause);
+    for (uint32_t i = 0; i < l->socket_count; i++) {
+        enum attempt attempt = l->sockets[i].fd >= 0 ? TOOK : TOOK_NOBODY;
+        for (int left = LISTEN_BACKLOG_MAX; left > 0 && attempt == TOOK; left--)
+            attempt = take_one(&l->sockets[i], clock_mono_ns(), false, &taken);
+    }
     pthread_mutex_unlock(&l->lock);
 }

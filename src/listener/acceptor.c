@@ -127,15 +127,18 @@ void acceptor_drop(mtev_acceptor_closure_t *ac)
     eventer_free(e);
 }
 
-/* In the loop that serves the connection. */
-static void arrive(struct mail *mail, struct loop *loop)
+void acceptor_arrive(mtev_acceptor_closure_t *ac)
 {
-    mtev_acceptor_closure_t *ac = list_entry(mail, mtev_acceptor_closure_t, mail);
-    (void)loop;
-    if (proxied_is_expected(ac->settings, ac->remote))
+    if (ac->is_proxied)
         proxied_begin(ac);
     else
         acceptor_deliver(ac);
+}
+
+static void arrive(struct mail *mail, struct loop *loop)
+{
+    (void)loop;
+    acceptor_arrive(list_entry(mail, mtev_acceptor_closure_t, mail));
 }
 
 /* ---- handing over ---------------------------------------------------------------- */
@@ -158,10 +161,10 @@ static socklen_t unmap(struct sockaddr_storage *remote, socklen_t len)
 
 int acceptor_count_peer(mtev_acceptor_closure_t *ac)
 {
-    const struct peer_key key = peer_key_of(ac->remote);
     const uint32_t max = ac->settings->v.per_address_max;
     if (max == 0)
         return 0;
+    const struct peer_key key = peer_key_of(ac->remote);
     int err = peers_add(&ac->settings->listener->peers, &key, max);
     ac->has_peer_count = err == 0;
     return err;
@@ -178,13 +181,12 @@ void acceptor_set_remote(mtev_acceptor_closure_t *ac, const struct sockaddr *add
 static mtev_acceptor_closure_t *acceptor_new(struct listen_settings *settings,
                                              const struct sockaddr *remote, socklen_t len)
 {
-    const bool may_change = settings->v.proxy_count > 0 || settings->v.trusts_local;
-    const size_t room = (may_change ? sizeof(struct sockaddr_un) : MAX((size_t)len, 2)) + 1;
+    const size_t room =
+        (settings_have_proxies(settings) ? sizeof(struct sockaddr_un) : MAX((size_t)len, 2)) + 1;
     mtev_acceptor_closure_t *ac = alloc_bytes(sizeof(*ac) + room);
     if (ac == NULL)
         return NULL;
-    memset(ac, 0, sizeof(*ac));
-    memset(ac->remote, 0, room); /* an unnamed peer has a family and no more */
+    memset(ac, 0, sizeof(*ac) + room); /* an unnamed peer has a family and no more */
     atomic_init(&ac->refs, 1);
     ac->guest = (struct event_guest){.take = take, .drop = drop};
     ac->mail.run = arrive;
@@ -196,14 +198,16 @@ static mtev_acceptor_closure_t *acceptor_new(struct listen_settings *settings,
 }
 
 int acceptor_hand_over(struct listen_settings *settings, struct loop *loop, int fd,
-                       struct sockaddr_storage *remote, socklen_t remote_len)
+                       struct sockaddr_storage *remote, socklen_t remote_len,
+                       mtev_acceptor_closure_t **ret_here)
 {
     const struct sockaddr *address = (const struct sockaddr *)remote;
     remote_len = unmap(remote, MIN(remote_len, (socklen_t)sizeof(struct sockaddr_un)));
     mtev_acceptor_closure_t *ac = acceptor_new(settings, address, remote_len);
     if (ac == NULL)
         return -ENOMEM;
-    int err = proxied_is_expected(settings, address) ? 0 : acceptor_count_peer(ac);
+    ac->is_proxied = settings_have_proxies(settings) && proxied_is_expected(settings, address);
+    int err = ac->is_proxied ? 0 : acceptor_count_peer(ac);
     eventer_t e = err != 0 ? NULL
                            : eventer_alloc_fd(never_called, ac, fd,
                                               EVENTER_READ | EVENTER_WRITE | EVENTER_EXCEPTION);
@@ -221,7 +225,10 @@ int acceptor_hand_over(struct listen_settings *settings, struct loop *loop, int 
     e->guest = &ac->guest;
     e->edge.is_stream = remote->ss_family != AF_UNIX; /* see eventer_set_eventer_aco() */
     event_set_owner(e, loop);
-    loop_post(loop, &ac->mail); /* also to this one: nothing of the user's runs under our locks */
+    if (ret_here != NULL && loop == loop_self)
+        *ret_here = ac;
+    else
+        loop_post(loop, &ac->mail);
     return 0;
 }
 

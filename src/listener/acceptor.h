@@ -26,6 +26,7 @@ struct mtev_acceptor_closure {
     struct loop *loop;                /* that serves it */
     _Atomic uint32_t refs;
     int fd;              /* as accepted; see idle.c */
+    bool is_proxied;     /* it begins with a proxy's header */
     bool has_peer_count; /* peers_add() counted it */
     uint8_t word_len;    /* of word, of what came of mtev_control_dispatch()'s */
     unsigned char word[4];
@@ -43,11 +44,16 @@ struct mtev_acceptor_closure {
 
 /*
  * Give the accepted fd (non-blocking; taken) to the type of settings in loop, from any thread.
- * remote is rewritten where IPv4 is shown as IPv6.  Returns 0; or, with the fd still the caller's,
- * -EUSERS (as many of that address as there may be) or -ENOMEM.
+ * remote is rewritten where IPv4 is shown as IPv6.  If ret_here is not NULL and loop is the calling
+ * one, the connection is given in *ret_here for acceptor_arrive(); else it is posted.  Returns 0;
+ * or, with the fd still the caller's, -EUSERS (as many of that address as there may be) or -ENOMEM.
  */
 int acceptor_hand_over(struct listen_settings *settings, struct loop *loop, int fd,
-                       struct sockaddr_storage *remote, socklen_t remote_len);
+                       struct sockaddr_storage *remote, socklen_t remote_len,
+                       mtev_acceptor_closure_t **ret_here);
+
+/* Bring it to its type.  Its loop, with no lock held: the user's code runs. */
+void acceptor_arrive(mtev_acceptor_closure_t *ac);
 
 /* Count the connection with those of its address.  0, -EUSERS or -ENOMEM. */
 int acceptor_count_peer(mtev_acceptor_closure_t *ac);

@@ -7,8 +7,8 @@
  *                      `-- hand over ---' `-- PAUSED: no fds, no memory, or a rate that is used up
  *
  * Two locks: change is held by whoever starts, stops or changes the listener, from beginning to
- * end; lock by whoever accepts, for a burst, and by the others while they change what accepting
- * looks at.  change is taken before lock.  Nothing of the user's runs under either.
+ * end; lock by whoever accepts, for one connection or a burst, and by the others while they change
+ * what accepting looks at.  change is taken before lock.  Nothing of the user's runs under either.
  */
 #ifndef EVENTER_LISTENER_LISTENER_IMPL_H
 #define EVENTER_LISTENER_LISTENER_IMPL_H
@@ -31,6 +31,7 @@ struct listen_socket {
     struct loop *loop;            /* which accepts, if no thread does */
     int fd;                       /* -1: closed */
     eventer_t e;                  /* shared with the eventer; NULL: no loop accepts */
+    _Atomic uint32_t burst;       /* how many are taken at once */
     bool is_paused;               /* until the timer fires */
     bool is_timer_armed;          /* by the loop that it is in; it holds the listener */
     struct wheel_node timer;      /* in loop's wheel, or in that of the loop before */

@@ -79,6 +79,12 @@ struct listen_settings *settings_new(void);
 struct listen_settings *settings_share(struct listen_settings *settings);
 void settings_release(struct listen_settings *settings); /* NULL is a no-op */
 
+/* True if anybody's connections may begin with a proxy's header. */
+static inline bool settings_have_proxies(const struct listen_settings *settings)
+{
+    return settings->v.proxy_count > 0 || settings->v.trusts_local;
+}
+
 /* True if nothing differs. */
 bool settings_are_same(struct listen_settings *a, struct listen_settings *b);
 

@@ -626,7 +626,7 @@ static void *keep_connecting(void *closure)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
             !is_own_peer(fd, ntohs(address.sin_port)) && send(fd, "?", 1, MSG_NOSIGNAL) == 1)
-            check(recv(fd, text, sizeof(text), 0) >= 0 || errno == ECONNRESET);
+            check(recv(fd, text, sizeof(text), 0) >= 0 || errno == ECONNRESET || errno == EPIPE);
         close(fd);
     }
     return NULL;
