@@ -37,7 +37,8 @@ struct listen_socket {
     struct wheel_node timer;      /* in loop's wheel, or in that of the loop before */
     struct accept_thread *thread; /* NULL: none accepts */
     uint64_t last_complaint_ns;
-    dev_t device; /* of a path, as it was made: another one there is not ours */
+    bool is_inherited; /* others may have it, who are to go on with it */
+    dev_t device;      /* of a path, as it was made: another one there is not ours */
     ino_t inode;
 };
 

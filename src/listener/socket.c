@@ -170,6 +170,7 @@ static int open_socket(struct listen_socket *s)
         fd = socket(l->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
+    s->is_inherited = is_inherited;
     if (is_inherited)
         note_path(s);
     int err = is_inherited ? refresh(s, fd) : listen_at(s, fd);
@@ -206,6 +207,8 @@ void socket_close_all(struct listener *l)
             continue;
         if (!l->is_handed_over)
             remove_path(s); /* first: who comes then is refused, and does not wait in vain */
+        if (!l->is_handed_over && !s->is_inherited)
+            shutdown(s->fd, SHUT_RDWR); /* at once: a loop in poll(2) may keep it open a moment */
         close(s->fd);
         s->fd = -1;
     }

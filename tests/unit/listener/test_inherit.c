@@ -54,7 +54,7 @@ static void assert_taken(const char *stanza, ino_t inode)
     assert_int_equal(listen_to(stanza, true), 0);
     assert_nothing_logged();
     listener_each_socket(see, &seen);
-    assert_int_equal(seen.count, listening_count);
+    assert_true(seen.count >= listening_count);
     assert_int_equal(seen.inode, inode);
     assert_string_equal(seen.address, listening_on);
     listener_drop_inherited();
@@ -82,6 +82,52 @@ static void port_0_takes_any_port(void **state)
     ino_t inode = inode_of(fd);
     assert_int_equal(listener_inherit(fd), 0);
     assert_taken("<listener type='one' address='127.0.0.1' port='0'/>", inode);
+}
+
+static int listen_beside(uint16_t port)
+{
+    const int on = 1;
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    return fd;
+}
+
+/* More than there are loops, and with a second address in between: none is left out. */
+static void all_sockets_of_an_address_are_taken(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {0};
+    socklen_t len = sizeof(address);
+    struct seen seen = {0};
+    char text[256];
+    uint16_t other;
+    int first = listen_beside(0), between = harness_listen(&other);
+    assert_int_equal(getsockname(first, (struct sockaddr *)&address, &len), 0);
+    int more[2] = {listen_beside(ntohs(address.sin_port)), listen_beside(ntohs(address.sin_port))};
+    assert_int_equal(listener_inherit(between), 0);
+    assert_int_equal(listener_inherit(first), 0);
+    assert_int_equal(listener_inherit(more[0]), 0);
+    assert_int_equal(listener_inherit(more[1]), 0);
+    unsigned before = listening_look();
+    listener_each_socket(see, &seen);
+    unsigned sockets_before = seen.count;
+    snprintf(text, sizeof(text),
+             "<listener type='one' address='127.0.0.1' port='0'/>"
+             "<listener type='one' address='127.0.0.1' port='%u' reuseport='on'/>",
+             ntohs(address.sin_port));
+    assert_int_equal(listen_to(text, true), 0);
+    listener_drop_inherited();
+    assert_nothing_logged(); /* port 0 did not take what another stanza names */
+    seen = (struct seen){0};
+    listener_each_socket(see, &seen);
+    assert_int_equal(listening_count, before + 2);
+    assert_int_equal(seen.count, sockets_before + 4);
+    for (int i = 0; i < 20; i++)
+        assert_hears(listening_on, "one");
 }
 
 static void a_path_is_taken_and_goes_at_the_end(void **state)
@@ -180,6 +226,7 @@ static void a_successor_goes_on_with_whoever_waits(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_socket_with_the_address_is_taken),
     cmocka_unit_test(port_0_takes_any_port),
+    cmocka_unit_test(all_sockets_of_an_address_are_taken),
     cmocka_unit_test(a_path_is_taken_and_goes_at_the_end),
     cmocka_unit_test(what_nobody_takes_is_closed_with_a_line),
     cmocka_unit_test(what_does_not_listen_is_refused),
