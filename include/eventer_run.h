@@ -12,6 +12,7 @@
 #define EVENTER_RUN_H
 
 #include <eventer/eventer.h>
+#include <eventer_listen.h>
 #include <mtev_conf.h>
 #include <mtev_listener.h>
 #include <mtev_log.h>

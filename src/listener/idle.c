@@ -137,8 +137,11 @@ static void look(struct wheel_node *node)
 void idle_begin(mtev_acceptor_closure_t *ac, eventer_t e)
 {
     const uint64_t now_ns = ac->loop->now_ns;
-    if (ac->remote->sa_family == AF_UNIX && e->wire == &posix_opset)
+    if (ac->settings->v.address.any.sa_family == AF_UNIX) { /* whoever a proxy has named */
+        if (e->wire != &posix_opset)
+            return; /* of TLS over a unix socket nothing is known */
         e->opset = e->wire = &noting_opset;
+    }
     ac->timer.fire = look;
     wheel_add(&ac->loop->wheel, &ac->timer, now_ns + ac->settings->v.idle_ns);
 }

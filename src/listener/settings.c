@@ -10,6 +10,8 @@
 #include <pwd.h>
 #include <string.h>
 
+#define ENTRY_SIZE 16384 /* of a user or group, with all its members */
+
 struct listen_settings *settings_new(void)
 {
     struct listen_settings *settings = alloc_zeroed(1, sizeof(*settings));
@@ -113,26 +115,36 @@ const char *settings_conflict(const struct listen_values *v)
 
 int settings_find_user(const char *name, uid_t *out)
 {
-    const struct passwd *entry = getpwnam(name);
+    struct passwd entry, *found = NULL;
+    char *buffer = alloc_bytes(ENTRY_SIZE);
     uint64_t id;
-    if (entry != NULL)
-        *out = entry->pw_uid;
+    int err = 0;
+    if (buffer == NULL)
+        return -ENOMEM;
+    if (getpwnam_r(name, &entry, buffer, ENTRY_SIZE, &found) == 0 && found != NULL)
+        *out = entry.pw_uid;
     else if (number_u64(name, strlen(name), LISTEN_KEEP_OWNER - 1, &id) == 0)
         *out = (uid_t)id;
     else
-        return -ENOENT;
-    return 0;
+        err = -ENOENT;
+    alloc_free(buffer);
+    return err;
 }
 
 int settings_find_group(const char *name, gid_t *out)
 {
-    const struct group *entry = getgrnam(name);
+    struct group entry, *found = NULL;
+    char *buffer = alloc_bytes(ENTRY_SIZE);
     uint64_t id;
-    if (entry != NULL)
-        *out = entry->gr_gid;
+    int err = 0;
+    if (buffer == NULL)
+        return -ENOMEM;
+    if (getgrnam_r(name, &entry, buffer, ENTRY_SIZE, &found) == 0 && found != NULL)
+        *out = entry.gr_gid;
     else if (number_u64(name, strlen(name), LISTEN_KEEP_GROUP - 1, &id) == 0)
         *out = (gid_t)id;
     else
-        return -ENOENT;
-    return 0;
+        err = -ENOENT;
+    alloc_free(buffer);
+    return err;
 }

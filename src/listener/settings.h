@@ -112,7 +112,7 @@ int settings_read_mode(const char *text, struct listen_values *v);
 /* What of v does not go together, a static text; NULL: nothing. */
 const char *settings_conflict(const struct listen_values *v);
 
-/* The id of a user or a group: a name or a number.  0 or -ENOENT. */
+/* The id of a user or a group: a name or a number.  0, -ENOENT or -ENOMEM. */
 int settings_find_user(const char *name, uid_t *out);
 int settings_find_group(const char *name, gid_t *out);
 

@@ -15,6 +15,12 @@
 /* What may also be a key in <config>; the innermost of both counts. */
 #define EITHER(name) INHERITED(name) "|ancestor-or-self::node()/config/" name
 
+static int no_memory(mtev_conf_section_t section)
+{
+    conf_error(section, "<listener>: out of memory");
+    return -ENOMEM;
+}
+
 static int read_type(mtev_conf_section_t section, struct listen_values *v)
 {
     char *name = NULL;
@@ -29,7 +35,7 @@ static int read_type(mtev_conf_section_t section, struct listen_values *v)
     if (err == -ENOENT)
         conf_value_error(section, INHERITED("type"), "nobody registered a type of that name");
     alloc_free(name);
-    return err == -ENOENT ? -EINVAL : err;
+    return err == -ENOENT ? -EINVAL : err == 0 ? 0 : no_memory(section);
 }
 
 static int read_port(mtev_conf_section_t section, const char *address, uint16_t *out)
@@ -162,22 +168,22 @@ static int read_owner(mtev_conf_section_t section, struct listen_values *v)
     int err = conf_get_text(section, EITHER("owner"), &name);
     if (err == 0) {
         err = settings_find_user(name, &v->owner);
-        if (err != 0)
+        if (err == -ENOENT)
             conf_value_error(section, EITHER("owner"), "no such user");
         alloc_free(name);
         if (err != 0)
-            return -EINVAL;
+            return err == -ENOENT ? -EINVAL : no_memory(section);
     }
     name = NULL;
     if (err == 0 || err == -ENOENT)
         err = conf_get_text(section, EITHER("group"), &name);
     if (err == 0) {
         err = settings_find_group(name, &v->group);
-        if (err != 0)
+        if (err == -ENOENT)
             conf_value_error(section, EITHER("group"), "no such group");
         alloc_free(name);
         if (err != 0)
-            return -EINVAL;
+            return err == -ENOENT ? -EINVAL : no_memory(section);
     }
     return err == -ENOENT ? 0 : err;
 }
@@ -247,10 +253,8 @@ int settings_read(mtev_conf_section_t section, struct listen_settings **out)
         read_owner, read_limits,  read_proxies, secured_read,
     };
     struct listen_settings *settings = settings_new();
-    if (settings == NULL) {
-        conf_error(section, "<listener>: out of memory");
-        return -ENOMEM;
-    }
+    if (settings == NULL)
+        return no_memory(section);
     int err = 0;
     for (size_t i = 0; err == 0 && i < sizeof(readers) / sizeof(readers[0]); i++)
         err = readers[i](section, &settings->v);

@@ -365,6 +365,20 @@ static void as_many_networks_as_may_be(void **state)
     }
 }
 
+static void the_environment_may_leave_one_out(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("TEST_CONFIGURED", "yes", 1), 0);
+    assert_int_equal(reload("<listener type='one' address='127.0.0.1' port='0' "
+                            "require_env='TEST_CONFIGURED=no'/>"
+                            "<listener type='two' address='127.0.0.1' port='0' "
+                            "require_env='TEST_CONFIGURED=yes'/>"),
+                     0);
+    assert_int_equal(listening_count, 1);
+    assert_hears(listening_on, "two");
+    assert_int_equal(reload(""), 0);
+}
+
 static void what_is_to_be_skipped_is(void **state)
 {
     (void)state;
@@ -476,6 +490,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_wrong_value_is_one_line),
     cmocka_unit_test(the_limits_of_numbers_are_accepted),
     cmocka_unit_test(as_many_networks_as_may_be),
+    cmocka_unit_test(the_environment_may_leave_one_out),
     cmocka_unit_test(what_is_to_be_skipped_is),
     cmocka_unit_test(nobody_is_turned_away_by_a_change),
     cmocka_unit_test(without_memory_it_changes_or_not),

@@ -196,6 +196,28 @@ static void writing_counts(void **state)
     }
 }
 
+/* The peer is one of TCP then, and the socket is not. */
+static void writing_counts_where_a_proxy_connects(void **state)
+{
+    (void)state;
+    static const char header[] = "PROXY TCP4 192.0.2.7 192.0.2.8 1 2\r\n";
+    char text[64];
+    eventer_listener_t *l =
+        eventer_listen(&(struct eventer_listen_opts){.address = local_path(),
+                                                     .callback = begin_writing,
+                                                     .idle_timeout = IDLE_MS,
+                                                     .proxy_protocol_from = "unix"});
+    assert_non_null(l);
+    atomic_store(&exceptions, 0);
+    writes_left = 12;
+    int fd = client_of(l);
+    assert_int_equal(send(fd, header, sizeof(header) - 1, 0), (ssize_t)sizeof(header) - 1);
+    read_all(fd, text, sizeof(text));
+    assert_string_equal(text, "............");
+    assert_int_equal(atomic_load(&exceptions), 0);
+    finish(l);
+}
+
 /* A coroutine that is busy elsewhere is told nothing, and ends when it likes. */
 static void take_a_nap(void)
 {
@@ -281,6 +303,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_callback_gets_an_exception),
     cmocka_unit_test(reading_counts),
     cmocka_unit_test(writing_counts),
+    cmocka_unit_test(writing_counts_where_a_proxy_connects),
     cmocka_unit_test(who_does_something_else_is_left_alone),
     cmocka_unit_test(marks_count),
     cmocka_unit_test(a_reused_fd_is_not_hit),
