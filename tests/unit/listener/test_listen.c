@@ -656,6 +656,7 @@ static void race(const struct eventer_listen_opts *opts)
         pthread_join(threads[i], NULL);
     eventer_listener_start(l);
     assert_int_equal(strncmp(hear(l), "e:default/", 10), 0);
+    await_connections(l, 0);
     eventer_listener_free(l);
     assert_checks();
     logged_clear();
