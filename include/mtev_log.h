@@ -504,10 +504,11 @@ template <> struct mtev_log_kv_num_<true, false> {
         return mtev_log_kv_double_(key, number);
     }
 };
-#define MLKV_NUM(key, n)                                                                           \
-    (mtev_log_kv_num_<(static_cast<__typeof__(n)>(1) / 2 != 0),                                    \
-                      (static_cast<__typeof__(n)>(0) < static_cast<__typeof__(n)>(-1))>::of((key), \
-                                                                                            (n)))
+template <typename T> static inline mtev_log_kv_t mtev_log_kv_of_(const char *key, T number)
+{
+    return mtev_log_kv_num_<T(1) / 2 != 0, (T(0) < T(-1))>::of(key, number);
+}
+#define MLKV_NUM(key, n) mtev_log_kv_of_((key), (n))
 #endif
 
 #endif

@@ -63,6 +63,8 @@ struct filter {
     pthread_mutex_t lock; /* of match */
     pcre2_match_data *match;
     pcre2_match_context *bounds;
+    pcre2_jit_stack
+        *stack; /* or a match would take 32 KiB of the caller's, who may be a coroutine */
 };
 
 struct parser {
@@ -295,10 +297,15 @@ int filter_parse(const char *text, char reason[static FILTER_REASON_SIZE], struc
     filter->text = alloc_text(text);
     filter->match = pcre2_match_data_create(1, NULL);
     filter->bounds = pcre2_match_context_create(NULL);
+    filter->stack = pcre2_jit_stack_create(4096, FILTER_STACK_MAX, NULL);
     struct parser p = {.filter = filter, .at = filter->text, .reason = reason};
-    int err = filter->text == NULL || filter->match == NULL || filter->bounds == NULL ? -ENOMEM : 0;
+    int err = filter->text == NULL || filter->match == NULL || filter->bounds == NULL ||
+                      filter->stack == NULL
+                  ? -ENOMEM
+                  : 0;
     if (err == 0) {
         pcre2_set_match_limit(filter->bounds, FILTER_STEPS_MAX);
+        pcre2_jit_stack_assign(filter->bounds, NULL, filter->stack);
         err = parse_or(&p, &filter->root);
         skip_blanks(&p);
     }
@@ -323,6 +330,7 @@ void filter_free(struct filter *filter)
     }
     pcre2_match_data_free(filter->match);
     pcre2_match_context_free(filter->bounds);
+    pcre2_jit_stack_free(filter->stack);
     pthread_mutex_destroy(&filter->lock);
     alloc_free(filter->text);
     alloc_free(filter);

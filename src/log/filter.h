@@ -24,6 +24,7 @@
 #define FILTER_NODES_MAX   64     /* tests, and what joins them */
 #define FILTER_DEPTH_MAX   16     /* parentheses and negations within each other */
 #define FILTER_STEPS_MAX   100000 /* of one match of a regular expression */
+#define FILTER_STACK_MAX   65536  /* bytes for one */
 #define FILTER_REASON_SIZE 160
 
 struct filter; /* immutable */

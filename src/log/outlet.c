@@ -24,7 +24,6 @@ static_assert(OUTLET_BATCH_MAX >= BATCH_LINE_MAX, "a line must fit");
 static_assert(LINE_MAX_BYTES <= UINT16_MAX, "the length of a datagram is two bytes");
 
 static _Atomic bool is_at_once;
-static _Atomic bool is_dying; /* nothing but writing is done any more */
 
 void outlet_all_at_once(bool at_once)
 {
@@ -244,7 +243,7 @@ static void adopt_next(struct outlet *o)
     outlet_learn_fd(o);
 }
 
-int outlet_drain(struct outlet *o)
+int outlet_drain(struct outlet *o, bool may_rotate)
 {
     do {
         int err = write_batch(o);
@@ -252,7 +251,7 @@ int outlet_drain(struct outlet *o)
             return err;
         if (err != 0 || is_at_switch(o)) /* no more can be written to the old one */
             adopt_next(o);
-        if (!atomic_load_explicit(&is_dying, memory_order_relaxed))
+        if (may_rotate)
             outlet_rotate(o);
     } while (!batch_is_empty(o) || gather(o));
     return 0;
@@ -349,7 +348,7 @@ static int put_at_once(struct outlet *o, struct ring_record *record, const char 
     pthread_mutex_lock(&o->lock);
     bool is_behind = !batch_is_empty(o) || ring_used(&o->ring) > 0;
     if (is_behind)
-        is_behind = outlet_drain(o) != 0 || ring_used(&o->ring) > 0;
+        is_behind = outlet_drain(o, false) != 0 || ring_used(&o->ring) > 0;
     int err = is_behind ? leave(o, record, line) : write_now(o, record, line);
     bool is_owing = o->fold_count > 0 || outlet_rotation_due_ns(o) == 0;
     pthread_mutex_unlock(&o->lock);
@@ -364,7 +363,7 @@ static int put_queued(struct outlet *o, struct ring_record *record, const char *
     if (!outlet_must_wake(o) || outlet_wake_writer(o) == 0)
         return err;
     pthread_mutex_lock(&o->lock); /* no thread can be made: somebody has to write */
-    outlet_drain(o);
+    outlet_drain(o, false);
     pthread_mutex_unlock(&o->lock);
     return err;
 }
@@ -394,7 +393,7 @@ int outlet_say_in_handler(struct outlet *o, const struct log_line *line, unsigne
     int err = o->ring.bytes != NULL ? leave(o, &record, scratch) : -ENOBUFS;
     if (!outlet_lock_until(o, deadline_ns))
         return err;
-    bool is_behind = outlet_drain(o) != 0;
+    bool is_behind = outlet_drain(o, false) != 0;
     if (o->ring.bytes == NULL && !is_behind)
         err = write_now(o, &record, scratch);
     pthread_mutex_unlock(&o->lock);
@@ -421,10 +420,10 @@ bool outlet_lock_until(struct outlet *o, uint64_t deadline_ns)
 }
 
 /* Write what waits; lock is held. */
-static int drain_until(struct outlet *o, uint64_t deadline_ns)
+static int drain_until(struct outlet *o, uint64_t deadline_ns, bool may_rotate)
 {
     int err;
-    while ((err = outlet_drain(o)) != 0 || ring_used(&o->ring) > 0) {
+    while ((err = outlet_drain(o, may_rotate)) != 0 || ring_used(&o->ring) > 0) {
         if ((err != 0 && err != -EAGAIN) || clock_mono_ns() >= deadline_ns)
             return -EAGAIN;
         struct pollfd full = {.fd = o->fd, .events = POLLOUT};
@@ -442,7 +441,7 @@ int outlet_flush(struct outlet *o, uint64_t deadline_ns)
         return 0;
     if (!outlet_lock_until(o, deadline_ns))
         return -EAGAIN;
-    int err = drain_until(o, deadline_ns);
+    int err = drain_until(o, deadline_ns, true);
     pthread_mutex_unlock(&o->lock);
     return err;
 }
@@ -452,10 +451,9 @@ void outlet_flush_dying(struct outlet *o)
     const uint64_t deadline_ns = clock_mono_ns() + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS;
     if (o->ops->say != NULL)
         return;
-    atomic_store(&is_dying, true);
     bool is_locked =
         outlet_lock_until(o, deadline_ns); /* or its holder is who dies: go on all the same */
-    while (drain_until(o, deadline_ns + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS) != 0 &&
+    while (drain_until(o, deadline_ns + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS, false) != 0 &&
            batch_is_empty(o) && ring_skip(&o->ring))
         ;
     if (is_locked)

@@ -195,8 +195,11 @@ void outlet_all_at_once(bool at_once);
 
 /* ---- for writer.c and outlet.c only ---------------------------------------------- */
 
-/* Write what is in the batch and then in the ring; lock is held.  0, -EAGAIN or -errno. */
-int outlet_drain(struct outlet *o);
+/*
+ * Write what is in the batch and then in the ring, and rotate the file if that is due and the
+ * caller may take the time; lock is held.  0, -EAGAIN or -errno.
+ */
+int outlet_drain(struct outlet *o, bool may_rotate);
 
 /* Take the lock, but only until deadline_ns (monotonic).  Returns whether it did. */
 bool outlet_lock_until(struct outlet *o, uint64_t deadline_ns);

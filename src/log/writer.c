@@ -71,7 +71,7 @@ static void *run_writer(void *arg)
         uint64_t before = atomic_load_explicit(&o->written, memory_order_relaxed);
         bool is_ending = atomic_load(&o->is_ending); /* before the look: then all is in the ring */
         pthread_mutex_lock(&o->lock);
-        int err = outlet_drain(o);
+        int err = outlet_drain(o, true);
         int fd = o->fd;
         pthread_mutex_unlock(&o->lock);
         if (is_ending && give_up_ns == UINT64_MAX)
@@ -150,7 +150,7 @@ void outlet_before_fork(struct outlet *o)
 {
     o->is_held = outlet_lock_until(o, clock_mono_ns() + OUTLET_DYING_MS_MAX * CLOCK_NS_PER_MS);
     if (o->is_held && o->ops->say == NULL)
-        outlet_drain(o); /* or both processes would write it */
+        outlet_drain(o, false); /* or both processes would write it */
 }
 
 void outlet_after_fork(struct outlet *o)

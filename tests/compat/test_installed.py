@@ -99,13 +99,15 @@ class Installed(unittest.TestCase):
             with self.subTest(compiler):
                 self.assertEqual(self.run_with_the_core(compiler, program), "")
 
-    def test_a_program_of_libmtevs_utilities_runs_in_c_and_cpp(self):
-        source = os.path.join(SOURCE, "tests/compat/utilities.c")
-        program = os.path.join(self.folder.name, "utilities")
-        for compiler in (["cc", "-std=gnu11"], ["c++", "-x", "c++", "-std=gnu++17"]):
-            with self.subTest(compiler):
-                run([*compiler, *COMPILE[1:], source, "-x", "none", "-o", program, *self.flags()])
-                self.assertEqual(run([program], **self.environment), "")
+    def test_programs_of_libmtev_run_in_c_and_cpp(self):
+        program = os.path.join(self.folder.name, "program")
+        for name in ("utilities", "logging"):
+            source = os.path.join(SOURCE, "tests/compat", name + ".c")
+            for compiler in (["cc", "-std=gnu11"], ["c++", "-x", "c++", "-std=gnu++17"]):
+                with self.subTest((name, compiler)):
+                    run([*compiler, *COMPILE[1:], source, "-x", "none", "-o", program,
+                         *self.flags()])
+                    self.assertEqual(run([program], **self.environment), "")
 
     def test_configurations_are_checked(self):
         eventer, = glob.glob(self.root + "/**/bin/eventer", recursive=True)
