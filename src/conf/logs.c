@@ -25,14 +25,15 @@ struct log_settings { /* what <log> says, beside its name */
 
 static int read_filter(mtev_conf_section_t outlet, struct filter **out)
 {
-    char reason[FILTER_REASON_SIZE] = "out of memory";
+    char reason[FILTER_REASON_SIZE] = "";
     char *text = NULL;
     int err = conf_get_text(outlet, "@filter", &text);
     if (err != 0)
         return err == -ENOENT ? 0 : err;
     err = filter_parse(text, reason, out);
     if (err != 0)
-        conf_value_error(outlet, "@filter", "%s", reason);
+        conf_value_error(outlet, "@filter", "%s",
+                         reason[0] != '\0' ? reason : strerrordesc_np(-err));
     alloc_free(text);
     return err;
 }

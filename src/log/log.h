@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define LOG_STREAMS_MAX  1024  /* streams in a process */
 #define LOG_MATERIAL_MAX 64    /* streams that are a file or a descriptor; one bit each */
@@ -74,6 +75,12 @@ int log_stream_set_limits(mtev_log_stream_t ls, const int64_t values[static LOG_
 
 /* Return how many lines, or parts of one, the file or descriptor of ls has lost so far. */
 uint64_t log_stream_lost(mtev_log_stream_t ls);
+
+/*
+ * Give the log files that are open to that user and group, so that they can be opened anew when the
+ * process is theirs.  -1 leaves one as it is.  Returns 0, or the last of what fchown(2) says.
+ */
+int log_give_files(uid_t user, gid_t group);
 
 /*
  * Write all that waits for writers, for timeout_ns at most.  Returns 0, or -EAGAIN: some still

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LOG_SECONDS_MAX INT64_C(315360000) /* ten years */
 #define LOG_BYTES_MAX   (INT64_C(1) << 50)
@@ -295,6 +296,23 @@ void log_emergency_flush(void)
             outlet_flush_dying(o);
     }
     errno = saved_errno;
+}
+
+int log_give_files(uid_t user, gid_t group)
+{
+    int err = 0;
+    stream_begin_change();
+    for (unsigned k = 0; k < LOG_MATERIAL_MAX; k++) {
+        struct outlet *o = stream_outlet(k);
+        if (o == NULL || !o->ops->has_file)
+            continue;
+        pthread_mutex_lock(&o->lock);
+        if (o->file_type == S_IFREG && fchown(o->fd, user, group) != 0)
+            err = -errno;
+        pthread_mutex_unlock(&o->lock);
+    }
+    stream_end_change();
+    return err;
 }
 
 void mtev_log_go_synch(void)

@@ -302,7 +302,9 @@ static void apply_starved(void *closure)
 
 static void no_memory_is_an_error(void **state)
 {
-    assert_int_equal(apply("<logs><outlet name='one'/><log name='one' type='file' path='%/one'/>\n"
+    assert_int_equal(apply("<logs format='json'><outlet name='one' filter='a == b'/>\n"
+                           "<log name='one' type='file' path='%/one' dedup_seconds='5'/>\n"
+                           "<log name='two' type='memory' path='10,1000'/>\n"
                            "<log name='starved' timestamps='on'/></logs>"),
                      0);
     harness_fail_each_allocation(apply_starved, NULL);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -268,6 +269,18 @@ static void plain_and_queued_files_hold_the_same(void **state)
     unlink(other);
 }
 
+static void files_are_given_to_a_user(void **state)
+{
+    struct stat found;
+    assert_int_equal(log_give_files((uid_t)-1, (gid_t)-1), 0);
+    bool is_root = geteuid() == 0;
+    uid_t user = is_root ? 65534 : 0;
+    assert_int_equal(log_give_files(user, (gid_t)-1), is_root ? 0 : -EPERM);
+    assert_int_equal(stat(path, &found), 0);
+    assert_int_equal(found.st_uid, is_root ? user : geteuid());
+    assert_int_equal(log_give_files(geteuid(), (gid_t)-1), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -280,5 +293,6 @@ static const struct CMUnitTest tests[] = {
     TEST(a_signal_handler_may_interrupt_a_line),
     TEST(files_of_a_type_are_opened_anew),
     TEST(plain_and_queued_files_hold_the_same),
+    TEST(files_are_given_to_a_user),
 };
 HARNESS_MAIN(tests)
