@@ -66,8 +66,6 @@ static struct place *take_place(void)
 {
     if (own.in_handlers > 0)
         return atomic_flag_test_and_set(&handlers_place_is_taken) ? NULL : &handlers_place;
-    if (own.depth == LOG_NESTING_MAX)
-        return NULL;
     struct place *place = own.depth == 0 ? &own.place : alloc_bytes(sizeof(*place));
     own.depth += place != NULL;
     return place;

@@ -23,7 +23,6 @@
 #define LOG_MESSAGE_MAX  3840  /* bytes of a message, after which it is cut */
 #define LOG_PREFIX_MAX   256   /* bytes of what is put before a message */
 #define LOG_HEXDUMP_MAX  65536 /* bytes of one dump */
-#define LOG_NESTING_MAX  4     /* lines that are said while one is on its way to an outlet */
 
 /* A line that a pipe takes in one piece cannot be mixed with another process's. */
 static_assert(LOG_MESSAGE_MAX + LOG_PREFIX_MAX <= PIPE_BUF, "a line must fit an atomic write");

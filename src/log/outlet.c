@@ -325,8 +325,12 @@ static void give_up(struct outlet *o, int err)
     o->batch_len = o->batch_done = 0;
 }
 
-/* Write a line with nothing before it; lock is held. */
-static int write_now(struct outlet *o, struct ring_record *record, const char *line)
+/*
+ * Write a line with nothing before it; lock is held.  What is left of it is the writer's, if there
+ * is one, or if one may be made.
+ */
+static int write_now(struct outlet *o, struct ring_record *record, const char *line,
+                     bool may_make_writer)
 {
     adopt_next(o);
     batch_clear(o);
@@ -336,8 +340,10 @@ static int write_now(struct outlet *o, struct ring_record *record, const char *l
         batch_add(o, record->len);
     }
     int err = write_batch(o);
-    if (err == -EAGAIN && need_ring(o) == 0 && outlet_wake_writer(o) == 0)
-        return 0; /* the writer goes on with it */
+    bool has_writer = atomic_load(&o->writer) != OUTLET_WRITER_NONE;
+    if (err == -EAGAIN && (has_writer || may_make_writer) && need_ring(o) == 0 &&
+        outlet_wake_writer(o) == 0)
+        return 0;
     if (err != 0)
         give_up(o, err);
     return err;
@@ -346,10 +352,11 @@ static int write_now(struct outlet *o, struct ring_record *record, const char *l
 static int put_at_once(struct outlet *o, struct ring_record *record, const char *line)
 {
     pthread_mutex_lock(&o->lock);
+    atomic_store_explicit(&o->is_stuck, false, memory_order_relaxed);
     bool is_behind = !batch_is_empty(o) || ring_used(&o->ring) > 0;
     if (is_behind)
         is_behind = outlet_drain(o, false) != 0 || ring_used(&o->ring) > 0;
-    int err = is_behind ? leave(o, record, line) : write_now(o, record, line);
+    int err = is_behind ? leave(o, record, line) : write_now(o, record, line, true);
     bool is_owing = o->fold_count > 0 || outlet_rotation_due_ns(o) == 0;
     pthread_mutex_unlock(&o->lock);
     if ((is_behind || is_owing) && outlet_must_wake(o))
@@ -391,11 +398,13 @@ int outlet_say_in_handler(struct outlet *o, const struct log_line *line, unsigne
         return -EBUSY;
     record.len = line_render(line, o->format, look, &o->address, scratch);
     int err = o->ring.bytes != NULL ? leave(o, &record, scratch) : -ENOBUFS;
-    if (!outlet_lock_until(o, deadline_ns))
-        return err;
+    if (atomic_load(&o->is_stuck) || !outlet_lock_until(o, deadline_ns)) {
+        atomic_store(&o->is_stuck, true);
+        return err == 0 || o->ops->write(o, scratch, record.len) > 0 ? 0 : err;
+    }
     bool is_behind = outlet_drain(o, false) != 0;
-    if (o->ring.bytes == NULL && !is_behind)
-        err = write_now(o, &record, scratch);
+    if (err != 0 && !is_behind)
+        err = write_now(o, &record, scratch, false);
     pthread_mutex_unlock(&o->lock);
     return err;
 }

@@ -92,6 +92,7 @@ struct outlet {
     _Atomic int next_fd;        /* opened anew, to go on with; -1: none */
     _Atomic uint64_t next_from; /* the place in the ring from which on */
     _Atomic bool is_ending;
+    _Atomic bool is_stuck;   /* a signal handler waited for lock in vain, and nobody had it since */
     _Atomic uint32_t writer; /* enum outlet_writer; what it sleeps on */
     _Atomic uint32_t end;    /* enum outlet_end: who comes last frees */
 
@@ -158,8 +159,9 @@ int outlet_say(struct outlet *o, const struct log_line *line, unsigned look,
                char scratch[static LINE_MAX_BYTES]);
 
 /*
- * The same from a signal handler, which may have interrupted anything: waits for a lock for a
- * moment only.  Direct outlets are left out: -EBUSY.
+ * The same from a signal handler, which may have interrupted anything: waits for the lock for a
+ * moment, once, and then leaves the line in the queue, or writes it without.  Direct outlets are
+ * left out: -EBUSY.
  */
 int outlet_say_in_handler(struct outlet *o, const struct log_line *line, unsigned look,
                           char scratch[static LINE_MAX_BYTES]);

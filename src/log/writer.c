@@ -71,6 +71,7 @@ static void *run_writer(void *arg)
         uint64_t before = atomic_load_explicit(&o->written, memory_order_relaxed);
         bool is_ending = atomic_load(&o->is_ending); /* before the look: then all is in the ring */
         pthread_mutex_lock(&o->lock);
+        atomic_store_explicit(&o->is_stuck, false, memory_order_relaxed);
         int err = outlet_drain(o, true);
         int fd = o->fd;
         pthread_mutex_unlock(&o->lock);

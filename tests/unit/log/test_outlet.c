@@ -333,6 +333,39 @@ static void without_a_thread_lines_are_written_by_who_says_them(void **state)
     unlink(path);
 }
 
+static int say_in_handler(struct outlet *o, const char *text)
+{
+    static char scratch[LINE_MAX_BYTES];
+    const struct log_line line = {
+        .facility = "test", .file = "test_outlet.c", .text = text, .len = strlen(text)};
+    return outlet_say_in_handler(o, &line, 0, scratch);
+}
+
+static void a_handler_does_not_wait_for_whom_it_interrupted(void **state)
+{
+    int fds[2];
+    struct outlet *o = open_pipe(fds, &small_queue);
+    assert_int_equal(say_in_handler(o, "free\n"), 0);
+    assert_false(atomic_load(&o->is_stuck));
+    pthread_mutex_lock(&o->lock);
+    assert_int_equal(say_in_handler(o, "held\n"), 0);
+    assert_true(atomic_load(&o->is_stuck));
+    uint64_t before_ns = clock_mono_ns();
+    for (int i = 0; i < 1000; i++) /* each waited for would be 100 s */
+        assert_int_equal(say_in_handler(o, "."), 0);
+    assert_true(clock_mono_ns() - before_ns < LONG_NS);
+    pthread_mutex_unlock(&o->lock);
+    assert_int_equal(say(o, "go on\n"), 0);
+    assert_false(atomic_load(&o->is_stuck));
+    char text[TEXT_SIZE];
+    ssize_t len = read(fds[0], text, sizeof(text) - 1);
+    text[len > 0 ? len : 0] = '\0';
+    assert_int_equal(len, 5 + 5 + 1000 + 6);
+    assert_int_equal(strncmp(text, "free\nheld\n...", 13), 0);
+    assert_string_equal(text + 1010, "go on\n");
+    close_pipe(fds, o);
+}
+
 static void all_at_once_means_after_all_that_waits(void **state)
 {
     char path[] = "/tmp/test_outlet.XXXXXX";
@@ -368,5 +401,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_end_of_an_outlet_writes_what_waits),
     cmocka_unit_test(the_writer_writes_without_being_asked),
     cmocka_unit_test(all_at_once_means_after_all_that_waits),
+    cmocka_unit_test(a_handler_does_not_wait_for_whom_it_interrupted),
 };
 HARNESS_MAIN(tests)
