@@ -215,8 +215,9 @@ static const struct key *find_anywhere(const struct place *at, const char *name,
             return &key_everywhere[i];
         near_offer(near, key_everywhere[i].name + 1, strlen(key_everywhere[i].name + 1));
     }
+    struct near other = near_begin(near->wanted); /* the program's own may be near to these */
     for (size_t i = 1; key_blocks[i] != NULL && found == NULL && at->row->path[0] == '\0'; i++)
-        found = find_key(key_blocks[i], at, name, near);
+        found = find_key(key_blocks[i], at, name, &other);
     return found;
 }
 
