@@ -13,6 +13,7 @@ struct streams { /* the <log> elements that count */
     struct check *check;
     struct xml_node **logs; /* owned */
     char **names;           /* owned, of owned names; NULL: it has none */
+    bool *leads;            /* owned: what goes there is known to end somewhere */
     size_t count;
 };
 
@@ -20,12 +21,13 @@ static const struct { /* streams that there are anyway */
     const char *name, *outlet;
 } standing[] = {{"error", "stderr"}, {"notice", "error"}, {"debug", "stderr"}};
 
-static struct xml_node *find_log(const struct streams *streams, const char *name)
+/* The index of the last <log> of that name, or the count. */
+static size_t find_log(const struct streams *streams, const char *name)
 {
-    for (size_t i = 0; i < streams->count; i++)
+    for (size_t i = streams->count; i-- > 0;)
         if (streams->names[i] != NULL && strcmp(streams->names[i], name) == 0)
-            return streams->logs[i];
-    return NULL;
+            return i;
+    return streams->count;
 }
 
 /* Where lines of a stream that there is anyway go, or NULL. */
@@ -37,62 +39,83 @@ static const char *standing_outlet(const char *name)
     return NULL;
 }
 
-/* Do lines of the stream called name come to an end somewhere?  steps: how far it may be. */
-static bool leads_somewhere(const struct streams *streams, const char *name, size_t steps);
-
-/* The same through the outlets that log, or an element around it, names. */
-static bool has_way_out(const struct streams *streams, struct xml_node *log, size_t steps,
-                        bool *has_outlets)
+/* Do lines of the stream called name come to an end, as far as that is known? */
+static bool leads_somewhere(const struct streams *streams, const char *name)
 {
-    bool found = false;
-    for (struct xml_node *at = log; at != NULL; at = xml_parent(at)) {
+    size_t log = find_log(streams, name);
+    if (strcmp(name, "stderr") == 0)
+        return true;
+    if (log < streams->count)
+        return streams->leads[log];
+    if (standing_outlet(name) != NULL)
+        return leads_somewhere(streams, standing_outlet(name));
+    const char *slash = strrchr(name, '/'); /* a/b goes to a */
+    char *parent = slash == NULL ? NULL : alloc_text_n(name, (size_t)(slash - name));
+    bool found = parent != NULL && leads_somewhere(streams, parent);
+    alloc_free(parent);
+    return found;
+}
+
+/* Where lines of a <log> without outlets go: where they would go without it. */
+static bool has_standing_way(const struct streams *streams, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    if (standing_outlet(name) != NULL)
+        return leads_somewhere(streams, standing_outlet(name));
+    char *parent = slash == NULL ? NULL : alloc_text_n(name, (size_t)(slash - name));
+    bool found = parent != NULL && leads_somewhere(streams, parent);
+    alloc_free(parent);
+    return found;
+}
+
+/* Does the log at index lead somewhere, through an outlet that it or an element around it names? */
+static bool has_way_out(const struct streams *streams, size_t index)
+{
+    bool found = false, has_outlets = false;
+    struct xml_node *at = streams->logs[index];
+    if (streams->names[index] == NULL || check_inherits(streams->check, at, "type"))
+        return true;
+    for (; at != NULL; at = xml_parent(at)) {
         struct xml_node *child = xml_first_child(at);
         for (; child != NULL && !found; child = xml_next_sibling(child)) {
             if (strcmp(xml_node_name(child), "outlet") != 0)
                 continue;
             char *name = check_attribute(streams->check, child, "name");
-            *has_outlets = true;
-            found = name != NULL && leads_somewhere(streams, name, steps);
+            has_outlets = true;
+            found = name != NULL && leads_somewhere(streams, name);
             alloc_free(name);
         }
     }
-    return found;
+    return has_outlets ? found : has_standing_way(streams, streams->names[index]);
 }
 
-static bool leads_somewhere(const struct streams *streams, const char *name, size_t steps)
+/* Find out which streams lead somewhere: what is known of one may tell more of others. */
+static void follow_outlets(struct streams *streams)
 {
-    struct xml_node *log = find_log(streams, name);
-    bool has_outlets = false;
-    if (strcmp(name, "stderr") == 0 || (log != NULL && check_inherits(streams->check, log, "type")))
-        return true;
-    if (steps == 0)
-        return false;
-    if (log != NULL && has_way_out(streams, log, steps - 1, &has_outlets))
-        return true;
-    if (has_outlets)
-        return false;
-    if (standing_outlet(name) != NULL)
-        return leads_somewhere(streams, standing_outlet(name), steps - 1);
-    const char *slash = strrchr(name, '/'); /* a/b goes to a, unless something else is said */
-    char *parent = slash == NULL ? NULL : alloc_text_n(name, (size_t)(slash - name));
-    bool found = parent != NULL && leads_somewhere(streams, parent, steps - 1);
-    alloc_free(parent);
-    return found;
+    bool is_news = true;
+    while (is_news) {
+        is_news = false;
+        for (size_t i = 0; i < streams->count; i++) {
+            if (streams->leads[i] || !has_way_out(streams, i))
+                continue;
+            streams->leads[i] = is_news = true;
+        }
+    }
 }
 
 static void check_outlet(const struct streams *streams, struct xml_node *outlet)
 {
     char *name = check_attribute(streams->check, outlet, "name");
-    if (name == NULL || leads_somewhere(streams, name, streams->count + 8)) {
+    if (name == NULL || leads_somewhere(streams, name)) {
         alloc_free(name);
         return;
     }
     struct near near = near_begin(name);
     for (size_t i = 0; i < streams->count; i++)
-        if (streams->names[i] != NULL && leads_somewhere(streams, streams->names[i], 1))
+        if (streams->names[i] != NULL && streams->leads[i])
             near_offer(&near, streams->names[i], strlen(streams->names[i]));
     near_offer(&near, "stderr", strlen("stderr"));
-    bool is_known = find_log(streams, name) != NULL || standing_outlet(name) != NULL;
+    bool is_known = find_log(streams, name) < streams->count || standing_outlet(name) != NULL;
     check_fault(streams->check, outlet, "<outlet> name=\"%s\": %s%s%.*s%s", name,
                 is_known ? "what goes there ends nowhere" : "no <log> sets that stream up",
                 near.found == NULL ? "" : "; did you mean \"", (int)near.len,
@@ -125,14 +148,19 @@ void check_outlets(struct check *check, struct xml_node *logs)
         return;
     streams.logs = find_all(check, CONF_BLOCK("logs") "//log", &streams.count);
     streams.names = alloc_zeroed(streams.count + 1, sizeof(char *));
+    streams.leads = alloc_zeroed(streams.count + 1, sizeof(bool));
     struct xml_node **outlets = find_all(check, CONF_BLOCK("logs") "//outlet", &count);
-    for (size_t i = 0; i < streams.count && streams.names != NULL; i++)
-        streams.names[i] = check_attribute(check, streams.logs[i], "name");
-    for (size_t i = 0; i < count && streams.names != NULL; i++)
-        check_outlet(&streams, outlets[i]);
-    for (size_t i = 0; i < streams.count && streams.names != NULL; i++)
-        alloc_free(streams.names[i]);
+    if (streams.names != NULL && streams.leads != NULL) {
+        for (size_t i = 0; i < streams.count; i++)
+            streams.names[i] = check_attribute(check, streams.logs[i], "name");
+        follow_outlets(&streams);
+        for (size_t i = 0; i < count; i++)
+            check_outlet(&streams, outlets[i]);
+        for (size_t i = 0; i < streams.count; i++)
+            alloc_free(streams.names[i]);
+    }
     alloc_free(outlets);
+    alloc_free(streams.leads);
     alloc_free(streams.names);
     alloc_free(streams.logs);
 }

@@ -109,8 +109,10 @@ int section_read_node(const struct section_place *place, struct xml_node *node, 
     else if (err != 0)
         section_complain(place, &raw, "%s", reason);
     alloc_free(raw.text);
-    if (err != 0)
+    if (err != 0) {
+        alloc_free(text);
         return err == -ENOMEM ? err : -EINVAL;
+    }
     *out = text;
     return 0;
 }

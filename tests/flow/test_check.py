@@ -68,6 +68,16 @@ class Check(unittest.TestCase):
             faults = [line for line in said.splitlines() if ": note: " not in line]
             self.assertEqual((status, output, faults), (0, "", []))
 
+    def test_outlets_in_circles_are_followed_once(self):
+        outlets = "".join(f'<outlet name="s{i}"/>' for i in range(40))
+        logs = "".join(f'<log name="s{i}">{outlets}</log>\n' for i in range(40))
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(f"<app><logs>\n{logs}</logs></app>")
+            file.flush()
+            status, _, said = run("check", file.name)
+        self.assertEqual((status, len(said.splitlines())), (2, 1600))
+        self.assertIn(':2: <outlet> name="s0": what goes there ends nowhere\n', said)
+
     def test_the_root_element_may_be_asked_for(self):
         path = os.path.join(SOURCE, "examples/rest.conf")
         self.assertEqual(run("check", "-n", "rest", path)[0], 0)
