@@ -31,8 +31,10 @@ static void check_one(const char *text)
     REQUIRE((err == 0) == (faults == 0));
     REQUIRE((conf_load_text("fuzz", text) == 0) == (err == 0));
     REQUIRE((fuzz_lines_logged() == 0) == (err == 0));
-    if (check.doc != NULL)
+    if (check.doc != NULL) {
         check_elements(&check);
+        check_references(&check);
+    }
     if (err == 0 && check.faults == 0) {
         schema_check(&check, check.doc);
         REQUIRE(check.faults == 0);

@@ -195,6 +195,7 @@ static size_t check_file(const char *path, const char *name)
     if (check.doc != NULL) {
         check_name(&check, name);
         check_elements(&check);
+        check_references(&check);
     }
     if (is_read)
         ask_rest(&check);

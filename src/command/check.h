@@ -42,6 +42,9 @@ char *check_attribute(struct check *check, struct xml_node *element, const char 
 
 /* ---- what concerns several elements: check_more.c ------------------------------------------ */
 
+/* Of all elements: that what they inherit is there; and what is included and does not count. */
+void check_references(struct check *check);
+
 /* Of <logs>: that every outlet leads somewhere. */
 void check_outlets(struct check *check, struct xml_node *logs);
 

@@ -5,7 +5,52 @@
 #include "conf/conf.h"
 #include "conf/env.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* ---- references ------------------------------------------------------------------ */
+
+/* Tell when no element has the id that one inherits. */
+static void check_id(struct check *check, struct xml_node *element)
+{
+    char *wanted = check_attribute(check, element, "inherit");
+    char nearest[NEAR_NAME_LEN_MAX + 1] = "";
+    struct near near = near_begin(wanted == NULL ? "" : wanted);
+    bool is_found = wanted == NULL;
+    struct xml_node *node = xml_root(check->doc);
+    for (; node != NULL && !is_found; node = xml_next(node)) {
+        char *id = check_attribute(check, node, "id");
+        near.found = NULL;
+        if (id != NULL && !env_is_off(check->doc, node, ENV_ATTRIBUTE)) {
+            is_found = strcmp(id, wanted) == 0;
+            near_offer(&near, id, strlen(id));
+        }
+        if (near.found != NULL)
+            snprintf(nearest, sizeof(nearest), "%s", id);
+        alloc_free(id);
+    }
+    if (!is_found)
+        check_value_fault(check, xml_attribute(element, "inherit"), wanted,
+                          "no element has that id%s%s%s",
+                          nearest[0] == '\0' ? "" : "; did you mean \"", nearest,
+                          nearest[0] == '\0' ? "" : "\"?");
+    alloc_free(wanted);
+}
+
+void check_references(struct check *check)
+{
+    for (struct xml_node *node = xml_root(check->doc); node != NULL; node = xml_next(node)) {
+        const struct xml_doc *part = xml_part(node);
+        struct xml_node *root = part == NULL ? NULL : xml_root(part);
+        if (env_is_off(check->doc, node, ENV_ATTRIBUTE))
+            continue;
+        if (xml_attribute(node, "inherit") != NULL)
+            check_id(check, node);
+        if (root != NULL && xml_first_attribute(root) != NULL)
+            check_note(check, node, "the attributes of <%s> in %s do not count",
+                       xml_node_name(root), xml_name(part));
+    }
+}
 
 /* ---- outlets --------------------------------------------------------------------- */
 

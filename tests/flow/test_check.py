@@ -121,11 +121,13 @@ class Check(unittest.TestCase):
                 file.write('<app><listeners type="http_rest_api" port="1">\n'
                            '<include file="b.conf" port="x"/></listeners></app>')
             with open(paths[1], "w", encoding="utf-8") as file:
-                file.write('<any>\n<listener/>\n<listener port="y"/></any>')
+                file.write('<any type="x">\n<listener/>\n<listener port="y"/></any>')
             wrong = "not a number between 0 and 65535\n"
+            note = f"note: the attributes of <any> in {paths[1]} do not count\n"
             self.assertEqual(run("check", paths[0]),
                              (2, "", f'{paths[0]}:2: <include> port="x": {wrong}'
-                                     f'{paths[1]}:3: <listener> port="y": {wrong}'))
+                                     f'{paths[1]}:3: <listener> port="y": {wrong}'
+                                     f"{paths[0]}:2: {note}"))
 
 
 unittest.main(argv=sys.argv[:1])

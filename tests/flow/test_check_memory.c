@@ -15,7 +15,7 @@
 
 static const char text[] = "<app lockfil='x'><logs><log type='file'/><outlet name='x'/></logs>"
                            "<listeners><listener type='x' port='{{ENV:1:{X}}}'/>"
-                           "<listener prt='1'/></listeners>"
+                           "<listener prt='1'/><config id='a' inherit='b'/></listeners>"
                            "<modules><generic image='a' name='b'/></modules></app>";
 
 static void ignore(void *closure, const char *file, long line, const char *what)
@@ -28,10 +28,11 @@ static void check_text(void *closure)
     const struct conf_faults faults = {.tell = ignore};
     struct check check = {.path = "t"};
     include_read_text("t", text, strlen(text), &faults, &check.doc);
-    if (check.doc != NULL)
+    if (check.doc != NULL) {
         check_elements(&check);
-    if (check.doc != NULL)
+        check_references(&check);
         schema_check(&check, check.doc);
+    }
     check_end(&check);
     logged_clear();
 }
