@@ -105,7 +105,8 @@ mtev_conf_env_off(mtev_conf_section_t section, const char *attribute);
  * they are as those for reading.  From the first one that a thread gets to the last one that it
  * releases it alone may write, and alone sees what it writes, which others then see as a whole.
  * Others that want to write wait; nobody yields while holding one.  From a section got for reading
- * none is had: EDEADLK, with a log line.
+ * none is had: EDEADLK, with a log line.  Cost: the first one copies the configuration, as a setter
+ * without one does.
  */
 API_EXPORT(mtev_conf_section_t)
 mtev_conf_get_section_write(mtev_conf_section_t section, const char *path);

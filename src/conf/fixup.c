@@ -25,7 +25,8 @@ static int fix_up(const struct section_place *place, const char *path, const cha
     if (!mtev_conf_value_fixup_hook_exists())
         return 0;
     const mtev_conf_section_t section = {place->node, place->doc};
-    if (mtev_conf_value_fixup_hook_invoke(section, path, name, set, text) != MTEV_HOOK_ABORT)
+    mtev_hook_return_t answer = mtev_conf_value_fixup_hook_invoke(section, path, name, set, text);
+    if (answer != MTEV_HOOK_ABORT && *text != NULL)
         return 0;
     snprintf(reason, VALUE_REASON_SIZE, "the program refuses it");
     return -EINVAL;

@@ -125,8 +125,8 @@ static int find_keys(struct keys *keys, const char *path)
     char containers[CONF_PATH_MAX + 64];
     struct xml_node **found = NULL;
     size_t count = 0;
-    if (strlen(path) > CONF_PATH_MAX)
-        return section_fail(keys->place, -ENAMETOOLONG);
+    if (path == NULL || strlen(path) > CONF_PATH_MAX)
+        return section_fail(keys->place, path == NULL ? -EINVAL : -ENAMETOOLONG);
     snprintf(containers, sizeof(containers), "ancestor-or-self::node()/%s", path);
     int err = section_find(keys->place, containers, &found, &count);
     if (err == -ENOENT)

@@ -132,10 +132,10 @@ int section_find(const struct section_place *place, const char *path, struct xml
 {
     struct xml_node **nodes = NULL;
     size_t count = 0;
-    int err = xml_find(place->doc, place->node, path, &nodes, &count);
+    int err = path == NULL ? -EINVAL : xml_find(place->doc, place->node, path, &nodes, &count);
     if (err == -EINVAL)
         mtevL(mtev_error, "%s:%ld: \"%s\" is no path\n", xml_file(place->doc, place->node),
-              xml_line(place->node), path);
+              xml_line(place->node), path == NULL ? "(null)" : path);
     else if (err != 0 && err != -ENOENT)
         section_fail(place, err);
     if (err != 0)

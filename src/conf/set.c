@@ -33,7 +33,7 @@ static bool refuse(const char *call, const char *path, int err)
     if (err == -EDEADLK)
         why = "the section was got for reading; get it for writing";
     if (err != -ENOMEM && err != -ENOENT)
-        mtevL(mtev_error, "%s: \"%.100s\": %s\n", call, path, why);
+        mtevL(mtev_error, "%s: \"%.100s\": %s\n", call, path == NULL ? "(null)" : path, why);
     errno = -err;
     return false;
 }
@@ -216,7 +216,7 @@ int mtev_conf_set_string(mtev_conf_section_t section, const char *path, const ch
 {
     struct section_place place;
     char *text = NULL;
-    int err = begin(section);
+    int err = path == NULL ? -EINVAL : begin(section);
     if (err == 0) {
         section_hold(section, &place); /* which is there, or it had not begun */
         err = fix_up(&place, path, value, &text);

@@ -140,6 +140,21 @@ static void what_cannot_be_set_changes_nothing(void **state)
     assert_logged_lines("mtev_conf_set_string: \"][\": Invalid argument\n");
 }
 
+static void without_a_path_there_is_an_error(void **state)
+{
+    char *value = NULL;
+    assert_refused(ROOT, NULL, "1", EINVAL);
+    assert_int_equal(mtev_conf_get_string(ROOT, NULL, &value), 0);
+    assert_logged_lines("t:1: \"(null)\" is no path\n");
+    mtev_hash_table *table = mtev_conf_get_hash(ROOT, NULL);
+    assert_int_equal(mtev_hash_size(table), 0);
+    mtev_hash_destroy(table, free, free);
+    free(table);
+    assert_logged_lines("t:1: cannot be read: Invalid argument\n");
+    assert_true(mtev_conf_section_is_empty(mtev_conf_get_section_write(ROOT, NULL)));
+    assert_logged_lines("t:1: \"(null)\" is no path\n");
+}
+
 static void nothing_can_be_set_while_nothing_is_loaded(void **state)
 {
     conf_unload();
@@ -267,6 +282,11 @@ static mtev_hook_return_t fix_up(void *closure, mtev_conf_section_t section, con
         return MTEV_HOOK_CONTINUE;
     if (strcmp(*value, "bad") == 0)
         return MTEV_HOOK_ABORT;
+    if (strcmp(*value, "none") == 0) {
+        free(*value);
+        *value = NULL;
+        return MTEV_HOOK_DONE;
+    }
     char *text = NULL;
     assert_true(asprintf(&text, "%s%s", *value, set ? "-set" : "-read") > 0);
     free(*value);
@@ -280,6 +300,9 @@ static void the_program_may_change_values(void **state)
     assert_int_equal(mtev_conf_set_string(ROOT, "a/@fixed", "1"), 1);
     assert_value(ROOT, "a/@fixed", "1-set-read");
     assert_int_equal(mtev_conf_set_string(ROOT, "fixed", "bad"), 0);
+    assert_int_equal(errno, EINVAL);
+    logged_clear();
+    assert_int_equal(mtev_conf_set_string(ROOT, "fixed", "none"), 0);
     assert_int_equal(errno, EINVAL);
     logged_clear();
     assert_int_equal(conf_load_text("t", "<app fixed='bad'/>"), 0);
@@ -392,6 +415,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_is_not_there_is_made),
     TEST(what_is_set_to_nothing_is_taken_out),
     TEST(what_cannot_be_set_changes_nothing),
+    TEST(without_a_path_there_is_an_error),
     TEST(nothing_can_be_set_while_nothing_is_loaded),
     TEST(a_writer_sees_what_it_writes_and_others_when_it_is_whole),
     TEST(several_sections_are_written),
