@@ -7,6 +7,7 @@
 #include "console/session_impl.h"
 #include "eventer/loop.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <mtev_listener.h>
 #include <stdatomic.h>
@@ -16,7 +17,8 @@
 #define LINE_THREADS 8     /* lines that run at once; others wait */
 #define ROOM_WAIT_US 10000 /* between two looks whether there is room in the output */
 
-static _Atomic int session_count;
+static _Atomic uint32_t slots_in_use; /* a bit for each session */
+static_assert(MTEV_CONSOLE_SESSIONS_MAX == 32, "a session is a bit");
 
 /* ---- what is said ---------------------------------------------------------------- */
 
@@ -371,9 +373,25 @@ static const char *refusal_of(mtev_acceptor_closure_t *ac, const char *acl)
               is_faulty ? ": the acl of the listener has a fault" : "");
         return "you are not admitted to this console\n";
     }
-    if (atomic_load_explicit(&session_count, memory_order_relaxed) > MTEV_CONSOLE_SESSIONS_MAX)
-        return "there are too many sessions\n";
     return NULL;
+}
+
+/* Take a slot for a session; -1: all are in use. */
+static int take_slot(void)
+{
+    uint32_t in_use = atomic_load_explicit(&slots_in_use, memory_order_relaxed);
+    while (in_use != UINT32_MAX) {
+        int slot = __builtin_ctz(~in_use);
+        if (atomic_compare_exchange_weak_explicit(&slots_in_use, &in_use, in_use | 1u << slot,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return slot;
+    }
+    return -1;
+}
+
+static void give_slot(int slot)
+{
+    atomic_fetch_and_explicit(&slots_in_use, ~(1u << slot), memory_order_relaxed);
 }
 
 static void load_past(void *closure)
@@ -386,6 +404,11 @@ static void save_past(void *closure)
 {
     mtev_console_closure_t s = closure;
     past_save(s->past, s->past_file);
+}
+
+static void end_log(void *closure)
+{
+    session_log_end(closure);
 }
 
 /* Do something with the file of the lines of before, in a job.  Yields. */
@@ -402,18 +425,23 @@ void session_serve(void)
     mtev_acceptor_closure_t *ac = eventer_aco_get_closure(e);
     mtev_hash_table *config = mtev_acceptor_closure_config(ac);
     mtev_console_closure_t s = NULL;
-    atomic_fetch_add_explicit(&session_count, 1, memory_order_relaxed);
+    int slot = take_slot();
     const char *refusal = refusal_of(ac, mtev_hash_dict_get(config, "acl"));
+    if (refusal == NULL && slot < 0)
+        refusal = "there are too many sessions\n";
     const char *protocol = mtev_hash_dict_get(config, "line_protocol");
     bool is_telnet = protocol != NULL && strcmp(protocol, "telnet") == 0;
     if (refusal == NULL && session_new(e, is_telnet, &s) != 0)
         refusal = "out of memory\n";
     if (refusal == NULL) {
+        s->slot = slot;
         s->past_file = mtev_hash_dict_get(config, "history_file");
         with_past_file(s, load_past);
         if (serve(s) != 0)
             refusal = "out of memory\n";
         with_past_file(s, save_past);
+        if (s->log != NULL)
+            eventer_aco_simple_asynch_queue(end_log, s, line_queue());
     }
     if (s != NULL)
         session_free(s);
@@ -421,5 +449,6 @@ void session_serve(void)
         (void)eventer_aco_write(e, refusal, strlen(refusal), &patience);
     eventer_aco_close(e);
     eventer_aco_free(e);
-    atomic_fetch_sub_explicit(&session_count, 1, memory_order_relaxed);
+    if (slot >= 0)
+        give_slot(slot);
 }

@@ -45,6 +45,8 @@ struct __mtev_console_closure {
     mtev_hash_table userdata;
     struct past *past;     /* NULL: there was no memory */
     const char *past_file; /* borrowed from the listener; NULL: none */
+    int slot;              /* no other session has that number */
+    mtev_log_stream_t log; /* what is said there is shown here; NULL: none */
     struct telnet telnet;
     struct buf shown;   /* for the terminal, new lines to be made telnet's */
     struct buf answers; /* for the telnet at the other end */
@@ -63,6 +65,11 @@ void state_end(struct __mtev_console_closure *s);
 
 /* Take line apart into words and run them.  In a job. */
 void state_run(struct __mtev_console_closure *s, const char *line);
+
+/* ---- commands_log.c --------------------------------------------------------------- */
+
+/* Nothing that is said on a log stream is shown any more when this returns.  Blocks. */
+void session_log_end(struct __mtev_console_closure *s);
 
 /* ---- complete.c ------------------------------------------------------------------ */
 

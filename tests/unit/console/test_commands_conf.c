@@ -45,6 +45,7 @@ static void values_are_changed_and_written(void **state)
     assert_answer(fd, "configure unset a/@b", "");
     assert_answer(fd, "show conf a/@b", "there is nothing at a/@b\n");
     assert_answer(fd, "configure reload", "the configuration was read again\n");
+    assert_logged(1, "without changes that were not written");
     assert_answer(fd, "show conf a/@b", "two words\n");
     operator_leave(fd);
 }

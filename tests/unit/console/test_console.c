@@ -251,6 +251,70 @@ static void commands_say_what_there_is(void **state)
     operator_leave(fd);
 }
 
+static void what_is_said_is_shown(void **state)
+{
+    mtev_log_stream_t news = mtev_log_stream_find("news");
+    int fd = operator_sit_down(), other = operator_sit_down();
+    assert_answer(fd, "log connect news", "");
+    assert_answer(fd, "log connect news", "");
+    assert_answer(other, "log connect news", "");
+    mtevL(news, "something happened\n");
+    assert_string_equal(operator_hear(fd, "\n"), "something happened\n");
+    assert_string_equal(operator_hear(other, "\n"), "something happened\n");
+    operator_leave(other);
+    mtevL(news, "and again\n");
+    assert_string_equal(operator_hear(fd, "\n"), "and again\n");
+    assert_answer(fd, "log disconnect news", "");
+    mtevL(news, "and nobody hears it\n");
+    assert_answer(fd, "log disconnect news", "news was not connected\n");
+    assert_answer(fd, "log connect nobody", "there is no log stream nobody\n");
+    assert_answer(fd, "log connect", "expected: the names of log streams\n");
+    operator_leave(fd);
+}
+
+static _Atomic bool may_chat;
+
+static void *chat(void *closure)
+{
+    while (atomic_load(&may_chat))
+        mtevL(closure, "a line of no news, said as often as one can, of some length\n");
+    return NULL;
+}
+
+static void who_does_not_read_holds_up_nobody_who_says(void **state)
+{
+    pthread_t thread;
+    mtev_log_stream_t news = mtev_log_stream_find("news");
+    int fd = operator_sit_down();
+    assert_answer(fd, "log connect news", "");
+    atomic_store(&may_chat, true);
+    assert_int_equal(pthread_create(&thread, NULL, chat, news), 0);
+    do
+        operator_hear(fd, "bytes were left out]\n");
+    while (strstr(operator_heard, "bytes were left out]\n") == NULL);
+    close(fd); /* and its session ends while lines are said */
+    fd = operator_sit_down();
+    operator_leave(fd);
+    atomic_store(&may_chat, false);
+    pthread_join(thread, NULL);
+}
+
+static void a_stream_in_memory_is_shown(void **state)
+{
+    mtev_log_stream_t past = mtev_log_stream_new("past", "memory", "10,1000", NULL, NULL);
+    assert_non_null(past);
+    mtevL(past, "one\n");
+    mtevL(past, "two\n");
+    mtevL(past, "three\n");
+    int fd = operator_sit_down();
+    assert_answer(fd, "show log past", "one\ntwo\nthree\n");
+    assert_answer(fd, "show log past 2", "two\nthree\n");
+    assert_answer(fd, "show log past x",
+                  "expected: the name of a log stream, and how many lines (0: all)\n");
+    assert_answer(fd, "show log news", "news remembers nothing: it is not of the type memory\n");
+    operator_leave(fd);
+}
+
 static void visit(void *closure)
 {
     static const char line[] = "help help\nexit\n";
@@ -281,6 +345,9 @@ static const struct CMUnitTest tests[] = {
     operator_test(a_session_keeps_what_it_is_given),
     operator_test(a_hook_may_forbid_a_line),
     operator_test(commands_say_what_there_is),
+    operator_test(what_is_said_is_shown),
+    operator_test(who_does_not_read_holds_up_nobody_who_says),
+    operator_test(a_stream_in_memory_is_shown),
     operator_test(each_allocation_may_fail),
 };
 

@@ -155,7 +155,6 @@ static void what_a_module_offers_is_found_when_it_is_there(void **state)
 
 static void ask(void)
 {
-    mtev_log_stream_new_on_fd("error", 2, NULL);
     (void)question(1);
 }
 
@@ -205,13 +204,13 @@ static void each_allocation_may_fail(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(to_call_what_is_nowhere_ends_the_process), /* as long as errors go to stderr */
     configured_test(no_modules_are_no_failure),
     configured_test(what_is_wrong_is_one_line_and_a_failure),
     configured_test(a_module_may_depend_on_the_environment),
     configured_test(modules_begin_in_their_order_and_once),
     configured_test(a_module_that_fails_does_not_stop_others),
     configured_test(what_a_module_offers_is_found_when_it_is_there),
-    configured_test(to_call_what_is_nowhere_ends_the_process),
     configured_test(what_comes_after_all_is_called_once),
     configured_test(each_allocation_may_fail),
 };
