@@ -52,12 +52,12 @@ static size_t room(const struct edit *e)
 
 void edit_show(const struct edit *e, struct buf *out)
 {
-    size_t from = 0, until = e->len, space = room(e);
-    while (columns(e->line + from, e->at - from) > space)
+    size_t from = 0, until = e->at, space = room(e);
+    size_t before_cursor = columns(e->line, e->at), behind = 0;
+    for (; before_cursor > space; before_cursor--)
         from = after(e, from);
-    while (columns(e->line + from, until - from) > space)
-        until = before(e, until);
-    size_t behind = columns(e->line + e->at, until - e->at);
+    for (; before_cursor + behind < space && until < e->len; behind++)
+        until = after(e, until);
     (void)buf_appendf(out, "\r%s%.*s\033[K", e->prompt, (int)(until - from), e->line + from);
     if (behind > 0)
         (void)buf_appendf(out, "\033[%zuD", behind);
