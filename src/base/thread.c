@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +50,7 @@ static int start(pthread_t *out, void *(*run)(void *arg), void *arg, int detach_
     sigfillset(&blocked);
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
         sigdelset(&blocked, faults[i]); /* they are this thread's own, and there is a handler */
+    sigdelset(&blocked, THREAD_REPORT_SIGNAL);
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, detach_state);
     pthread_attr_setsigmask_np(&attr, &blocked);

@@ -10,6 +10,7 @@
 #define EVENTER_BASE_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -30,9 +31,12 @@ struct thread_ops {
 /* The system's own, unless a simulation puts others in before any thread is made. */
 extern struct thread_ops thread_ops __attribute__((visibility("hidden")));
 
+#define THREAD_REPORT_SIGNAL (SIGRTMIN + 3) /* asks a thread what it does; main/crash.h */
+
 /*
  * Start a thread that runs run(arg), and that is joined, or in the other case that nobody joins.
- * Signals go to other threads, except those of its own faults.  Returns 0 or -errno.
+ * Signals go to other threads, except those of its own faults and THREAD_REPORT_SIGNAL.  Returns 0
+ * or -errno.
  */
 int thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
 int thread_start_detached(void *(*run)(void *arg), void *arg);

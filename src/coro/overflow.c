@@ -14,18 +14,16 @@
 #include "coro/inspect_impl.h"
 
 #include "base/alloc.h"
+#include "coro/report.h"
 #include "eventer/pool.h"
 
-#include <execinfo.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Nothing here runs on the stack of a coroutine. */
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 
-#define SIGNAL_STACK_SIZE  ((size_t)64 * 1024)
 #define INNER_FRAMES_MAX   32 /* frames that are shown: this many at the inner end */
 #define OUTER_FRAMES_MAX   8  /* and this many at the outer one */
 #define THREAD_STACK_SHOWN ((uintptr_t)64 * 1024) /* bytes of a thread's own that are looked at */
@@ -40,7 +38,7 @@ struct say { /* what is to be written */
 
 static void say_end(struct say *say)
 {
-    (void)!write(STDERR_FILENO, say->text, say->len);
+    report_write(say->text, say->len);
     say->len = 0;
 }
 
@@ -95,7 +93,7 @@ static void say_backtrace(struct place *place, uintptr_t low, uintptr_t high)
     begin_frames(place, low, high);
     for (; frames_next(&place->walk, &frame); i++) {
         if (i < INNER_FRAMES_MAX || i + OUTER_FRAMES_MAX >= count)
-            backtrace_symbols_fd(&frame.address, 1, STDERR_FILENO);
+            report_address(frame.address);
         if (i == INNER_FRAMES_MAX && count > INNER_FRAMES_MAX + OUTER_FRAMES_MAX) {
             struct say say = {0};
             say_text(&say, "... ");
@@ -125,7 +123,7 @@ static void say_coroutine(struct say *say, const struct coro *co)
     say_text(say, coro_home_of((struct coro *)(uintptr_t)co)->loop->name);
     say_text(say, "; its function:\n");
     say_end(say);
-    backtrace_symbols_fd(&function, 1, STDERR_FILENO);
+    report_address(function);
 }
 
 static void say_overflow(const struct coro *co, struct place *place)
@@ -224,7 +222,7 @@ static bool is_in_guard(const aco_share_stack_t *stack, uintptr_t address)
     return address >= (uintptr_t)stack->mapping && address < (uintptr_t)stack->base;
 }
 
-static void on_fault(int number, siginfo_t *info, void *context)
+void report_fault(const siginfo_t *info, const ucontext_t *context)
 {
     const struct coro *self = coro_self();
     struct place place = {.fault = (uintptr_t)info->si_addr, .context = context};
@@ -232,6 +230,11 @@ static void on_fault(int number, siginfo_t *info, void *context)
         say_overflow(self, &place);
     else
         explain_stray(self, &place);
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    report_fault(info, context);
     signal(number, SIG_DFL);
     if (info->si_code <= 0) /* somebody sent it: nothing faults again on return */
         raise(number);
@@ -258,9 +261,9 @@ void overflow_watch(struct coro_home *home)
     frames_init();
     if (sigaltstack(NULL, &before) != 0 || !(before.ss_flags & SS_DISABLE))
         return; /* a sanitizer's, which is as good */
-    home->signal_stack = alloc_bytes(SIGNAL_STACK_SIZE);
+    home->signal_stack = alloc_bytes(REPORT_STACK_SIZE);
     if (home->signal_stack != NULL)
-        sigaltstack(&(stack_t){.ss_sp = home->signal_stack, .ss_size = SIGNAL_STACK_SIZE}, NULL);
+        sigaltstack(&(stack_t){.ss_sp = home->signal_stack, .ss_size = REPORT_STACK_SIZE}, NULL);
 }
 
 void overflow_unwatch(struct coro_home *home)

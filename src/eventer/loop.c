@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RECURRENT_SLEEP_NS_MAX                                                                     \
     (200 * CLOCK_NS_PER_MS) /* with recurrent events, a turn at least so often */
@@ -139,6 +140,7 @@ static void *thread_main(void *arg)
     loop_self = loop;
     loop->stack_top = __builtin_frame_address(0);
     loop->thread = pthread_self();
+    loop->tid = gettid();
     loop->now_ns = clock_mono_ns();
     int err = hooks.start != NULL ? hooks.start(loop) : 0;
     start->err = err;
@@ -153,6 +155,34 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+static char *room; /* for loops; NULL: none */
+static size_t room_left;
+
+void loop_set_room(void *memory, size_t size)
+{
+    room = memory;
+    room_left = size;
+}
+
+/* A zeroed loop; NULL: no memory. */
+static struct loop *take_memory(void)
+{
+    const size_t size = (sizeof(struct loop) + 63) & ~(size_t)63; /* no cache line is shared */
+    if (room_left < size)
+        return alloc_zeroed(1, sizeof(struct loop));
+    struct loop *loop = (struct loop *)(void *)room;
+    room += size;
+    room_left -= size;
+    loop->is_in_room = true;
+    return loop;
+}
+
+static void give_memory(struct loop *loop)
+{
+    if (!loop->is_in_room)
+        alloc_free(loop);
+}
+
 int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop **out)
 {
     const struct poller_ops *ops = props_poller();
@@ -160,12 +190,12 @@ int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop
         mtevL(eventer_err, "EVENTER_IMPLEMENTATION is neither epoll nor poll nor io_uring\n");
         return -EINVAL;
     }
-    struct loop *loop = alloc_zeroed(1, sizeof(*loop));
+    struct loop *loop = take_memory();
     if (loop == NULL)
         return -ENOMEM;
     int err = ops->open(&loop->poller);
     if (err != 0) {
-        alloc_free(loop);
+        give_memory(loop);
         return err;
     }
     loop->poller->awaited = awaited;
@@ -207,7 +237,7 @@ void loop_free(struct loop *loop)
     wall_unwatch(loop);
     loop->poller->ops->close(loop->poller);
     account_fini(&loop->account);
-    alloc_free(loop);
+    give_memory(loop);
 }
 
 /* ---- mail ------------------------------------------------------------------------ */

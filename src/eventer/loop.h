@@ -52,10 +52,12 @@ struct loop {
     struct mailbox mail;    /* any thread puts */
     _Atomic bool is_asleep; /* whoever takes it to false must wake the poller */
     _Atomic bool must_stop; /* any thread */
+    bool is_in_room;        /* the memory of this struct is not from the heap */
 
     struct eventer_pool *pool;
     int index; /* among all loops */
     pthread_t thread;
+    pid_t tid; /* of it, to the kernel; 0 before it runs */
     char name[32];
     struct poller_ready ready[LOOP_BATCH_MAX];
 };
@@ -75,6 +77,13 @@ extern __thread struct loop *loop_self __attribute__((visibility("hidden")));
 
 /* Make a loop (named, not running) for pool.  Returns 0 or -errno. */
 int loop_new(const char *name, struct eventer_pool *pool, int index, struct loop **out);
+
+/*
+ * Have loops from now on made in memory (borrowed for good; zeroed; 64 KiB aligned; size bytes) as
+ * long as there is room, so that another process can see their clocks; otherwise on the heap.
+ * Before eventer_init().
+ */
+void loop_set_room(void *memory, size_t size);
 
 /* Start its thread and wait until it runs.  Returns 0 or -errno. */
 int loop_start(struct loop *loop);
