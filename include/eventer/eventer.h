@@ -547,6 +547,13 @@ API_EXPORT(void) eventer_aco_sleep(struct timeval *duration);
 #define mtev_aco_sleep eventer_aco_sleep
 
 /*
+ * mtev_true once the process is about to end (SIGTERM, or an upgrade): nothing more is accepted,
+ * and what is in flight has drain_seconds, if it wants them.  A program in which nobody asks is not
+ * waited for.  Any thread.
+ */
+API_EXPORT(mtev_boolean) eventer_aco_draining(void);
+
+/*
  * Run blocking work on a job queue (NULL: the default one) while others run here, and go on when it
  * is done.  closure may be the address of a local: the stack stays where it is until the work is
  * done (a pointer inside *closure is not seen).  In a coroutine only; elsewhere nothing, and one

@@ -505,6 +505,20 @@ void eventer_aco_sleep(struct timeval *duration)
     coro_park(self, CORO_WAITS_FOR_TIME);
 }
 
+static atomic_bool is_drain_known;
+
+mtev_boolean eventer_aco_draining(void)
+{
+    if (!atomic_load_explicit(&is_drain_known, memory_order_relaxed)) /* mostly read */
+        atomic_store(&is_drain_known, true);
+    return pool_is_draining() ? mtev_true : mtev_false;
+}
+
+bool coro_drain_is_known(void)
+{
+    return atomic_load(&is_drain_known);
+}
+
 /* ---- a loop's part --------------------------------------------------------------- */
 
 static void on_trim(struct wheel_node *node)

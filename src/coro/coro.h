@@ -168,6 +168,9 @@ static inline __attribute__((always_inline)) int coro_pass(struct coro *self)
     return self->result;
 }
 
+/* True if somebody has called eventer_aco_draining(). */
+bool coro_drain_is_known(void);
+
 /* Have self's next wait end with -ETIMEDOUT at due_ns (loop clock).  Cancel it after the wait. */
 void coro_arm_timer(struct coro *self, uint64_t due_ns);
 

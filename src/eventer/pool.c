@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#define DRAIN_LOOK_NS 5000000 /* between two looks at what is left */
+
 static struct eventer_pool pools[POOL_COUNT_MAX]; /* [0] is the default pool */
 static _Atomic size_t pool_count;                 /* 0: eventer_init() was not called */
 static _Atomic bool is_initialised;
@@ -23,10 +25,13 @@ static struct timeval epoch;
 
 static void (*start_hooks[POOL_HOOKS_MAX])(void), (*stop_hooks[POOL_HOOKS_MAX])(void);
 static size_t start_hook_count, stop_hook_count;
+static size_t (*drain_hooks[POOL_HOOKS_MAX])(void);
+static size_t drain_hook_count;
 static bool has_started; /* eventer_loop*() was called: traffic is let in */
 
 static struct latch stop_requested;
 static _Atomic bool is_looping; /* somebody waits for stop_requested */
+static _Atomic bool is_draining;
 
 /* ---- making them ----------------------------------------------------------------- */
 
@@ -153,6 +158,39 @@ int pool_at_stop(void (*fn)(void))
     return add_hook(stop_hooks, &stop_hook_count, fn);
 }
 
+int pool_at_drain(size_t (*left)(void))
+{
+    if (drain_hook_count == POOL_HOOKS_MAX)
+        return -ENOSPC;
+    drain_hooks[drain_hook_count++] = left;
+    return 0;
+}
+
+uint64_t pool_drain_ns(void)
+{
+    return props_get()->drain_s * CLOCK_NS_PER_S;
+}
+
+bool pool_is_draining(void)
+{
+    return atomic_load_explicit(&is_draining, memory_order_relaxed); /* it orders nothing */
+}
+
+/* Let what is in flight end, within the limit. */
+static void drain(void)
+{
+    const struct timespec moment = {.tv_nsec = DRAIN_LOOK_NS};
+    const uint64_t end_ns = clock_mono_ns() + pool_drain_ns();
+    for (;;) {
+        size_t left = 0;
+        for (size_t i = 0; i < drain_hook_count; i++)
+            left += drain_hooks[i]();
+        if (left == 0 || clock_mono_ns() >= end_ns)
+            return;
+        nanosleep(&moment, NULL);
+    }
+}
+
 MTEV_HOOK_PROTO(eventer_started, (void), void *, closure, (void *closure));
 MTEV_HOOK_IMPL(eventer_started, (void), void *, closure, (void *closure), (closure))
 
@@ -176,8 +214,10 @@ void eventer_loop(void)
     atomic_store(&is_looping, true);
     eventer_loop_return();
     latch_await(&stop_requested);
+    atomic_store(&is_draining, true);
     for (size_t i = stop_hook_count; i > 0; i--)
         stop_hooks[i - 1]();
+    drain();
     for (size_t i = 0; i < atomic_load(&pool_count); i++)
         end_loops(&pools[i]);
 }

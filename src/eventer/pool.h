@@ -48,6 +48,16 @@ int pool_at_start(void (*fn)(void));
 int pool_at_stop(void (*fn)(void));
 
 /*
+ * When the process ends, eventer_loop() waits behind the stop hooks, for pool_drain_ns() at most,
+ * until all of these return 0: how much is yet to end.  As many as hooks; -ENOSPC.
+ */
+int pool_at_drain(size_t (*left)(void));
+uint64_t pool_drain_ns(void);
+
+/* True from the stop hooks on.  Any thread. */
+bool pool_is_draining(void);
+
+/*
  * Ask eventer_loop() to end.  Async-signal-safe.  Returns false if nobody is in eventer_loop(), so
  * that the caller has to end the process itself.
  */

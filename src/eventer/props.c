@@ -13,12 +13,14 @@
 #define STACKS_MAX     4096
 #define NOFILES_MIN    256
 #define SLOW_MS_MAX    86400000 /* a day */
+#define DRAIN_S_MAX    86400
 
 static struct props props = {
     .default_queue_threads = 5,
     .aco_stack_size = (uint64_t)1024 * 1024,
     .slow_callback_ms = -1,
     .slow_job_ms = -1,
+    .drain_s = 10,
 };
 
 const struct props *props_get(void)
@@ -66,6 +68,7 @@ static const struct {
     {"concurrency", &props.concurrency, 0, POOL_LOOPS_MAX},
     {"default_queue_threads", &props.default_queue_threads, 1, JOBQ_THREADS_MAX},
     {"rlim_nofiles", &props.rlim_nofiles, NOFILES_MIN, UINT32_MAX},
+    {"drain_seconds", &props.drain_s, 0, DRAIN_S_MAX},
     {"aco_shared_stacks", &props.aco_shared_stacks, 0, STACKS_MAX},
     {"aco_stack_size", &props.aco_stack_size, STACK_SIZE_MIN, STACK_SIZE_MAX},
 };

@@ -39,12 +39,13 @@ struct props {
     uint64_t watchdog_ns; /* of the default pool; 0: as others */
     bool has_affinity;    /* a loop's thread keeps to one CPU */
     uint64_t default_queue_threads;
-    bool jobqs_are_lifo;             /* unless they say otherwise */
-    uint64_t rlim_nofiles;           /* 0: as many open files as the system allows */
-    uint64_t aco_shared_stacks;      /* stacks a loop; 0: the default */
-    uint64_t aco_stack_size;         /* bytes */
-    int64_t slow_callback_ms;        /* what runs so long in a loop is logged; -1: nothing is */
-    int64_t slow_job_ms;             /* the same of jobs */
+    bool jobqs_are_lifo;        /* unless they say otherwise */
+    uint64_t drain_s;           /* how long what is in flight may take when the process is to end */
+    uint64_t rlim_nofiles;      /* 0: as many open files as the system allows */
+    uint64_t aco_shared_stacks; /* stacks a loop; 0: the default */
+    uint64_t aco_stack_size;    /* bytes */
+    int64_t slow_callback_ms;   /* what runs so long in a loop is logged; -1: nothing is */
+    int64_t slow_job_ms;        /* the same of jobs */
     const struct poller_ops *poller; /* of all loops; NULL: not set */
     struct props_pool pools[POOL_COUNT_MAX];
     size_t pool_count;

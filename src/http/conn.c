@@ -15,7 +15,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <semaphore.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -284,11 +283,8 @@ static bool await_input(mtev_http_session_ctx *ctx)
     }
     exchange_give(ctx->home, x);
     ctx->x = NULL;
-    if (ctx->home->is_draining) {
-        conn_close(ctx);
-        return false;
-    }
-    set_deadline(ctx, ctx->keepalive_ns != 0 ? ctx->keepalive_ns : ctx->home->times.keepalive);
+    const bool has_own = ctx->keepalive_ns != 0 && !ctx->home->is_draining;
+    set_deadline(ctx, has_own ? ctx->keepalive_ns : ctx->home->times.keepalive);
     return false;
 }
 
@@ -446,6 +442,14 @@ static void on_ready(eventer_t e, uint32_t poll_bits)
         run(ctx);
 }
 
+/* True if the next request is there although we have not been told yet. */
+static bool has_unread(const mtev_http_session_ctx *ctx)
+{
+    char byte;
+    return ctx->state == CONN_READING && ctx->x == NULL &&
+           recv(ctx->e->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 static void on_deadline(struct wheel_node *node)
 {
     mtev_http_session_ctx *ctx = list_entry(node, mtev_http_session_ctx, timer);
@@ -455,6 +459,10 @@ static void on_deadline(struct wheel_node *node)
         ctx->deadline_ns = ctx->home->loop->now_ns + ctx->home->times.head;
     if (ctx->deadline_ns > ctx->home->loop->now_ns) {
         wheel_add(&ctx->home->loop->wheel, &ctx->timer, ctx->deadline_ns);
+        return;
+    }
+    if (ctx->home->is_draining && has_unread(ctx)) { /* it came just now, and is not lost */
+        set_deadline(ctx, HTTP_GRACE_NS);
         return;
     }
     bool has_begun = ctx->state == CONN_READING && ctx->x != NULL;
@@ -518,21 +526,23 @@ int http_session_fd(const mtev_http_session_ctx *ctx)
 
 /* ---- when the process ends ------------------------------------------------------- */
 
-/* In each loop: idle connections go, and the others after their response. */
+/*
+ * A peer that was not told that the connection will close may be sending its next request: such a
+ * connection waits for that a while, and the answer says so.
+ */
 static void drain_home(void *arg)
 {
-    size_t *left = arg;
     struct http_home *home = loop_self->http;
     if (home == NULL)
         return;
     home->is_draining = true;
-    for (struct ring *link = home->all.next, *next; link != &home->all; link = next) {
+    home->times.keepalive = home->times.linger = HTTP_GRACE_NS;
+    home->times.head = MIN(home->times.head, HTTP_GRACE_NS);
+    for (struct ring *link = home->all.next; link != &home->all; link = link->next) {
         mtev_http_session_ctx *ctx = list_entry(link, mtev_http_session_ctx, all);
-        next = link->next;
-        if (ctx->state == CONN_READING && ctx->x == NULL)
-            conn_close(ctx);
+        if (ctx->state == CONN_READING || ctx->state == CONN_LINGERING)
+            set_deadline(ctx, HTTP_GRACE_NS);
     }
-    *left += home->count;
 }
 
 static void drain_loop(struct loop *loop, void *closure)
@@ -540,17 +550,28 @@ static void drain_loop(struct loop *loop, void *closure)
     loop_call(loop, drain_home, closure);
 }
 
-/* Let requests under way be answered, within a limit. */
 static void drain_all(void)
 {
-    const struct timespec moment = {.tv_nsec = 5000000};
-    for (int waited_ms = 0; waited_ms < HTTP_DRAIN_MS_MAX; waited_ms += 5) {
-        size_t left = 0;
-        pool_each_loop(drain_loop, &left);
-        if (left == 0)
-            return;
-        nanosleep(&moment, NULL);
-    }
+    pool_each_loop(drain_loop, NULL);
+}
+
+static void count_home(void *arg)
+{
+    size_t *left = arg;
+    const struct http_home *home = loop_self->http;
+    *left += home == NULL ? 0 : home->count;
+}
+
+static void count_loop(struct loop *loop, void *closure)
+{
+    loop_call(loop, count_home, closure);
+}
+
+static size_t count_all(void)
+{
+    size_t left = 0;
+    pool_each_loop(count_loop, &left);
+    return left;
 }
 
 /* To whoever connects when there are too many already. */
@@ -562,6 +583,8 @@ int http_register_listener(const char *name, http_dispatch_func dispatch_func)
     static bool has_hook;
     if (!has_hook) {
         int err = pool_at_stop(drain_all);
+        if (err == 0)
+            err = pool_at_drain(count_all);
         if (err != 0)
             return err;
         has_hook = true;

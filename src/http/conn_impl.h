@@ -40,10 +40,10 @@
 #define HTTP_BODY_NS_MAX             (30 * CLOCK_NS_PER_S) /* without a byte of the body */
 #define HTTP_WRITE_NS_MAX            (30 * CLOCK_NS_PER_S) /* without the peer taking a byte */
 #define HTTP_LINGER_NS_MAX           (2 * CLOCK_NS_PER_S)
-#define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 28) /* of a body that nobody wants */
-#define HTTP_DRAIN_MS_MAX            700 /* for requests under way when the process ends */
-#define HTTP_IN_SIZE                 ((size_t)16 * 1024) /* the input buffer at first */
-#define HTTP_BODY_ROOM_MIN           ((size_t)4 * 1024)  /* of it behind a head, for the body */
+#define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 28)     /* of a body that nobody wants */
+#define HTTP_GRACE_NS                (500 * CLOCK_NS_PER_MS) /* to come when the process ends */
+#define HTTP_IN_SIZE                 ((size_t)16 * 1024)     /* the input buffer at first */
+#define HTTP_BODY_ROOM_MIN           ((size_t)4 * 1024)      /* of it behind a head, for the body */
 #define HTTP_OUT_HIGH                ((size_t)64 * 1024) /* pipelined responses leave past this */
 #define HTTP_FLUSH_AT                ((size_t)32 * 1024) /* a body is sent past this */
 #define HTTP_RESPONSE_LEN_MAX        ((size_t)64 << 20)  /* of a response that waits in memory */
