@@ -30,10 +30,16 @@ struct eventer_run_options {
 
 /*
  * Serve until the process is told to end.  The arguments are those of main():
- *   -c FILE  read this configuration instead of the built-in one
- *   -D       stay in the foreground, which is what it always does
- *   -d       log what is on the stream debug as well
- *   -h       print the usage and end
+ *   -c FILE    read this configuration instead of the built-in one
+ *   -b         run in the background, behind a monitor that starts it again
+ *   -m         the same in the foreground
+ *   -D         run in the foreground without a monitor, which is the default
+ *   -k WORD    start; stop the one that runs; or status: say whether one does
+ *   -u USER    become this user
+ *   -g GROUP   and this group
+ *   -l STREAM  switch this log stream on
+ *   -d         log what is on the stream debug as well
+ *   -h         print the usage and end
  * In this order: the configuration, the logs, the signals (all as mtev_main()), eventer_init(),
  * mtev_http_rest_init(), setup, the listeners, a line "NAME: listening on ADDRESS" on stdout for
  * each, and eventer_loop().  A rule may also be made before this is called.

@@ -4,7 +4,8 @@
 #include "conf/env.h"
 
 const struct key_block *const key_blocks[] = {
-    &keys_root, &keys_logs, &keys_eventer, &keys_listeners, &keys_modules, &keys_rest, NULL,
+    &keys_root, &keys_logs, &keys_eventer, &keys_listeners, &keys_modules, &keys_rest, &keys_watchdog,
+    NULL,
 };
 
 static bool is_condition(const char *name, const char *value)
@@ -30,6 +31,7 @@ static const struct key_element elements[] = {{.path = "", .flags = KEY_OPEN}, {
 
 static const struct key keys[] = {
     {"", "@lockfile", KEY_TEXT, .says = "The file that mtev_main() locks."},
+    {"", "@workingdir", KEY_FOLDER, .says = "The folder where relative paths begin."},
     {"include", "@file", KEY_TEXT, .says = "The file whose elements are put in place."},
     {"include", "@snippet", KEY_BOOLEAN, .otherwise = "false",
      .says = "The file has no root element."},

@@ -35,6 +35,8 @@ static const struct key keys[] = {
      .says = "The stacks that the coroutines of a loop share; 0 leaves it to the library."},
     {"eventer//config", "aco_stack_size", KEY_NUMBER, .min = 16384, .max = 1073741824,
      .otherwise = "1048576", .says = "The bytes of each of these stacks."},
+    {"eventer//config", "drain_seconds", KEY_NUMBER, .min = 0, .max = 86400, .otherwise = "10",
+     .says = "How long what is in flight may take when the process is to end."},
     {"eventer//config", "rlim_nofiles", KEY_NUMBER, .min = 256, .max = 4294967295,
      .says = "The files that the process may have open; by default as many as the system allows."},
     {"eventer//config", "show_loop_callbacks_threshold", KEY_NUMBER, .min = -1, .max = 86400000,

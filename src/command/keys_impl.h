@@ -13,5 +13,6 @@ extern const struct key_block keys_logs;
 extern const struct key_block keys_modules;
 extern const struct key_block keys_rest;
 extern const struct key_block keys_root;
+extern const struct key_block keys_watchdog;
 
 #endif

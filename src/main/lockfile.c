@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "main/lockfile.h"
 
+#include "base/number.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+#define LINE_SIZE 32 /* of the line with the id */
 
 int lockfile_take(const char *path, bool waits, int *out)
 {
@@ -20,4 +27,40 @@ int lockfile_take(const char *path, bool waits, int *out)
     }
     *out = fd;
     return 0;
+}
+
+int lockfile_sign(int fd)
+{
+    char line[LINE_SIZE];
+    int len = snprintf(line, sizeof(line), "%d\n", (int)getpid());
+    /* Written over, then cut: who reads meanwhile finds the old id or the new one. */
+    if (pwrite(fd, line, (size_t)len, 0) != len || ftruncate(fd, len) != 0)
+        return errno == 0 ? -EIO : -errno;
+    return 0;
+}
+
+static int read_holder(int fd, pid_t *out)
+{
+    char line[LINE_SIZE];
+    uint64_t id;
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
+        (void)flock(fd, LOCK_UN);
+        return -ESRCH;
+    }
+    ssize_t len = pread(fd, line, sizeof(line), 0);
+    const char *end = len <= 0 ? NULL : memchr(line, '\n', (size_t)len);
+    if (end == NULL || number_u64(line, (size_t)(end - line), INT_MAX, &id) != 0 || id == 0)
+        return -ESRCH;
+    *out = (pid_t)id;
+    return 0;
+}
+
+int lockfile_holder(const char *path, pid_t *out)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd == -1)
+        return errno == ENOENT ? -ESRCH : -errno;
+    int err = read_holder(fd, out);
+    close(fd);
+    return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lockfile.h - one process at a time.
+ * lockfile.h - one process at a time, and which one that is.
  *
  * Layer: main.  Source: flock(2).
  */
@@ -8,12 +8,22 @@
 #define EVENTER_MAIN_LOCKFILE_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Make the file path if it is not there and lock it; waits: for as long as another process holds
- * it. Gives the fd in *out: the lock lasts until it is closed.  Returns 0, -EWOULDBLOCK (held, and
- * not waits) or as open(2) and flock(2).
+ * it. Gives the fd in *out: the lock lasts until it, and what fork(2) made of it, is closed.
+ * Returns 0, -EWOULDBLOCK (held, and not waits) or as open(2) and flock(2).
  */
 int lockfile_take(const char *path, bool waits, int *out);
+
+/* Write the calling process's id into the locked file.  Returns 0 or as ftruncate(2), pwrite(2). */
+int lockfile_sign(int fd);
+
+/*
+ * Give the id of the process that holds the lock on path.  Returns 0; -ESRCH if nobody does, or
+ * whoever does has not written it yet; or as open(2).
+ */
+int lockfile_holder(const char *path, pid_t *out);
 
 #endif

@@ -4,10 +4,11 @@
 #include <mtev_memory.h>
 
 #include "base/memory.h"
-#include "main/signals.h"
 #include "main/start.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void report(const char *what)
 {
@@ -19,31 +20,66 @@ void mtev_memory_init(void)
     memory_report_to(report); /* all else is ready from the start */
 }
 
-/* Return what is asked for and cannot be had yet, or NULL: better no process than half of one. */
-static const char *unsupported(int foreground, const char *glider, const char *user,
-                               const char *group)
+void mtev_init_globals(void)
 {
-    if (foreground != 1)
-        return "to run as a daemon (foreground other than 1)";
-    if (glider != NULL)
-        return "a glider";
-    if (user != NULL)
-        return "to change the user";
-    return group != NULL ? "to change the group" : NULL;
+    mtev_memory_init();
+}
+
+/* ---- serving --------------------------------------------------------------------- */
+
+static enum start_mode mode_of(int foreground)
+{
+    if (foreground == 1)
+        return START_ALONE;
+    return foreground == 0 ? START_BACKGROUND : START_MONITORED;
 }
 
 int mtev_main(const char *appname, const char *config_filename, int debug, int foreground,
               mtev_lock_op_t lock, const char *glider, const char *user, const char *group,
               int (*child)(void))
 {
-    const struct start start = {
-        .app_name = appname, .path = config_filename, .debug = debug != 0, .lock = lock};
-    const char *missing = unsupported(foreground, glider, user, group);
-    if (missing != NULL)
-        mtevL(mtev_error, "mtev_main: %s is not supported in this version\n", missing);
-    if (missing != NULL || start_configured(&start) != 0 || signals_begin() != 0)
+    const struct start start = {.app_name = appname,
+                                .path = config_filename,
+                                .debug = debug != 0,
+                                .mode = mode_of(foreground),
+                                .lock = lock,
+                                .glider = glider,
+                                .user = user,
+                                .group = group};
+    int status = START_STATUS_WRONG;
+    if (start_and_serve(&start, child, &status) != 0)
         exit(START_STATUS_WRONG);
-    int status = child();
-    signals_end();
     return status;
+}
+
+/* ---- another process ------------------------------------------------------------- */
+
+static int refuse(int err)
+{
+    errno = -err;
+    return -1;
+}
+
+int mtev_main_status(const char *appname, const char *config_filename, int debug, pid_t *pid,
+                     pid_t *pgid)
+{
+    const struct start start = {
+        .app_name = appname, .path = config_filename, .debug = debug != 0, .mode = START_MONITORED};
+    pid_t found = 0;
+    int err = start_holder(&start, &found);
+    if (err != 0)
+        return refuse(err);
+    if (pid != NULL)
+        *pid = found;
+    if (pgid != NULL)
+        *pgid = getpgid(found);
+    return 0;
+}
+
+int mtev_main_terminate(const char *appname, const char *config_filename, int debug)
+{
+    const struct start start = {
+        .app_name = appname, .path = config_filename, .debug = debug != 0, .mode = START_MONITORED};
+    int err = start_stop(&start);
+    return err == 0 || err == -ESRCH ? 0 : refuse(err);
 }

@@ -3,13 +3,15 @@
 #include <mtev_memory.h>
 
 #include "listener/listener.h"
-#include "main/signals.h"
 #include "main/start.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
-#define USAGE "usage: %s [-c FILE] [-D] [-d] [-h]"
+#define STATUS_NOT_RUNNING 3 /* of -k status */
+#define STATUS_NOT_KNOWN   4
 
 /* The configuration of a program that has none, around its name. */
 #define DEFAULT_CONFIGURATION                                                                      \
@@ -23,71 +25,108 @@
 enum command { /* what the arguments ask for */
     COMMAND_WRONG = 0,
     COMMAND_HELP,
-    COMMAND_SERVE
+    COMMAND_SERVE,
+    COMMAND_STOP,
+    COMMAND_STATUS
 };
+
+static const struct eventer_run_options *options; /* of the program */
+static bool greets;
 
 /* ---- arguments ------------------------------------------------------------------- */
 
-/* Print what is wrong with the arguments, and the usage, in one line. */
+/* Print what is wrong with the arguments, in one line. */
 static enum command complain(const char *name, const char *what, int option)
 {
     if (option != 0)
-        fprintf(stderr, "%s: %s -%c (" USAGE ")\n", name, what, option, name);
+        fprintf(stderr, "%s: %s -%c (see %s -h)\n", name, what, option, name);
     else
-        fprintf(stderr, "%s: %s (" USAGE ")\n", name, what, name);
+        fprintf(stderr, "%s: %s (see %s -h)\n", name, what, name);
     return COMMAND_WRONG;
+}
+
+static enum command command_called(const char *name, const char *word)
+{
+    if (strcmp(word, "start") == 0)
+        return COMMAND_SERVE;
+    if (strcmp(word, "stop") == 0)
+        return COMMAND_STOP;
+    if (strcmp(word, "status") == 0)
+        return COMMAND_STATUS;
+    return complain(name, "start, stop or status behind", 'k');
+}
+
+/* Take one option.  COMMAND_SERVE: the next one follows. */
+static enum command read_option(int option, struct start *start, enum command *asked)
+{
+    switch (option) {
+    case 'c':
+        start->path = optarg;
+        break;
+    case 'b':
+        start->mode = START_BACKGROUND;
+        break;
+    case 'm':
+        start->mode = START_MONITORED;
+        break;
+    case 'D':
+        start->mode = START_ALONE;
+        break;
+    case 'd':
+        start->debug = true;
+        break;
+    case 'g':
+        start->group = optarg;
+        break;
+    case 'k':
+        *asked = command_called(start->app_name, optarg);
+        return *asked == COMMAND_WRONG ? COMMAND_WRONG : COMMAND_SERVE;
+    case 'l':
+        mtev_main_enable_log(optarg);
+        break;
+    case 'u':
+        start->user = optarg;
+        break;
+    case 'h':
+        return COMMAND_HELP;
+    case ':':
+        return complain(start->app_name, "nothing follows", optopt);
+    default:
+        return complain(start->app_name, "unknown option", optopt);
+    }
+    return COMMAND_SERVE;
 }
 
 static enum command read_arguments(int argc, char **argv, struct start *start)
 {
+    enum command asked = COMMAND_SERVE;
     int option;
     opterr = 0;
-    while ((option = getopt(argc, argv, "+:c:Ddh")) != -1) {
-        switch (option) {
-        case 'c':
-            start->path = optarg;
-            break;
-        case 'D':
-            break;
-        case 'd':
-            start->debug = true;
-            break;
-        case 'h':
-            return COMMAND_HELP;
-        case ':':
-            return complain(start->app_name, "no file for", optopt);
-        default:
-            return complain(start->app_name, "unknown option", optopt);
-        }
+    while ((option = getopt(argc, argv, "+:bc:Ddg:hk:l:mu:")) != -1) {
+        enum command command = read_option(option, start, &asked);
+        if (command != COMMAND_SERVE)
+            return command;
     }
-    return optind < argc ? complain(start->app_name, "more than options was given", 0)
-                         : COMMAND_SERVE;
+    return optind < argc ? complain(start->app_name, "more than options was given", 0) : asked;
 }
 
 static void print_help(const char *name)
 {
-    printf(USAGE "\n"
-                 "  -c FILE  read this configuration instead of the built-in one\n"
-                 "  -D       stay in the foreground, which is what it always does\n"
-                 "  -d       log for debugging\n"
-                 "  -h       print this and end\n",
+    printf("usage: %s [OPTION]...\n"
+           "  -c FILE    read this configuration instead of the built-in one\n"
+           "  -b         run in the background, behind a monitor that starts it again\n"
+           "  -m         the same in the foreground\n"
+           "  -D         run in the foreground without a monitor, which is the default\n"
+           "  -k WORD    start it; stop the one that runs; or say whether one does\n"
+           "  -u USER    become this user\n"
+           "  -g GROUP   and this group\n"
+           "  -l STREAM  switch this log stream on\n"
+           "  -d         log for debugging\n"
+           "  -h         print this and end\n",
            name);
 }
 
 /* ---- serving --------------------------------------------------------------------- */
-
-static int configure(const struct start *asked, const struct eventer_run_options *options)
-{
-    char text[DEFAULT_CONFIGURATION_SIZE];
-    struct start start = *asked;
-    if (start.path == NULL && options->configuration != NULL) {
-        start.text = options->configuration;
-    } else if (start.path == NULL) {
-        snprintf(text, sizeof(text), DEFAULT_CONFIGURATION, options->name);
-        start.text = text;
-    }
-    return start_configured(&start);
-}
 
 static void print_address(const char *address, void *closure)
 {
@@ -96,7 +135,7 @@ static void print_address(const char *address, void *closure)
 }
 
 /* The child of mtev_main(), for a program that left it to us. */
-static int serve(const struct eventer_run_options *options, bool greets)
+static int serve(void)
 {
     const char *name = options->name;
     if (eventer_init() != 0)
@@ -114,24 +153,56 @@ static int serve(const struct eventer_run_options *options, bool greets)
     return 0;
 }
 
-int eventer_run(int argc, char **argv, const struct eventer_run_options *options)
+/* ---- another process ------------------------------------------------------------- */
+
+static int stop(const struct start *start)
 {
-    if (options == NULL || options->name == NULL) {
+    int err = start_stop(start);
+    if (err == -ESRCH)
+        printf("%s: not running\n", start->app_name);
+    return err == 0 || err == -ESRCH ? 0 : START_STATUS_WRONG;
+}
+
+/* The status as of an init script: LSB 5.0, "Init Script Actions". */
+static int print_status(const struct start *start)
+{
+    pid_t pid;
+    int err = start_holder(start, &pid);
+    if (err == 0)
+        printf("%s: running, as process %d\n", start->app_name, (int)pid);
+    else if (err == -ESRCH)
+        printf("%s: not running\n", start->app_name);
+    if (err == -ESRCH)
+        return STATUS_NOT_RUNNING;
+    return err == 0 ? 0 : STATUS_NOT_KNOWN;
+}
+
+int eventer_run(int argc, char **argv, const struct eventer_run_options *given)
+{
+    char text[DEFAULT_CONFIGURATION_SIZE];
+    int status = START_STATUS_WRONG;
+    if (given == NULL || given->name == NULL) {
         mtevL(mtev_error, "eventer_run: the name of the program is missing\n");
         return START_STATUS_WRONG;
     }
-    struct start start = {.app_name = options->name, .lock = MTEV_LOCK_OP_LOCK};
+    options = given;
+    struct start start = {.app_name = given->name, .lock = MTEV_LOCK_OP_LOCK};
     enum command command = read_arguments(argc, argv, &start);
     if (command == COMMAND_WRONG)
         return START_STATUS_WRONG;
     if (command == COMMAND_HELP) {
-        print_help(options->name);
+        print_help(given->name);
         return 0;
     }
+    greets = start.path == NULL;
+    if (greets) {
+        snprintf(text, sizeof(text), DEFAULT_CONFIGURATION, given->name);
+        start.text = given->configuration != NULL ? given->configuration : text;
+    }
     mtev_memory_init();
-    if (configure(&start, options) != 0 || signals_begin() != 0)
-        return START_STATUS_WRONG;
-    int status = serve(options, start.path == NULL);
-    signals_end();
-    return status;
+    if (command == COMMAND_STOP)
+        return stop(&start);
+    if (command == COMMAND_STATUS)
+        return print_status(&start);
+    return start_and_serve(&start, serve, &status) == 0 ? status : START_STATUS_WRONG;
 }

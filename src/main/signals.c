@@ -1,71 +1,103 @@
 /* SPDX-License-Identifier: MIT */
 #include "main/signals.h"
 
+#include "base/thread.h"
 #include "eventer/pool.h"
+#include "main/child.h"
+#include "main/reload.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_stop(int number);
-static void on_quit(int number);
-static void on_hangup(int number);
-static void on_dump(int number);
+static void on_stop(int number, siginfo_t *info, void *context);
+static void on_quit(int number, siginfo_t *info, void *context);
+static void on_other(int number, siginfo_t *info, void *context);
+static void *dump(void *closure);
+static void *load_anew(void *closure);
+static void *refuse_upgrade(void *closure);
 
-static struct {
+static struct handled {
     const int number;
-    void (*const handler)(int number);
+    void (*const handler)(int number, siginfo_t *info, void *context);
+    void *(*const work)(void *closure); /* what cannot be done in a handler */
+    const char *const what;
+    int fd; /* an eventfd, with work; never closed */
     struct sigaction before;
 } signals[] = {
-    {.number = SIGTERM, .handler = on_stop}, {.number = SIGINT, .handler = on_stop},
-    {.number = SIGQUIT, .handler = on_quit}, {.number = SIGHUP, .handler = on_hangup},
-    {.number = SIGUSR1, .handler = on_dump},
+    {.number = SIGTERM, .handler = on_stop, .fd = -1},
+    {.number = SIGINT, .handler = on_stop, .fd = -1},
+    {.number = SIGQUIT, .handler = on_quit, .fd = -1},
+    {.number = SIGHUP,
+     .handler = on_other,
+     .fd = -1,
+     .work = load_anew,
+     .what = "SIGHUP: the configuration is not loaded anew"},
+    {.number = SIGUSR1,
+     .handler = on_other,
+     .fd = -1,
+     .work = dump,
+     .what = "SIGUSR1: coroutines are not shown"},
+    {.number = SIGUSR2, .handler = on_other, .fd = -1, .work = refuse_upgrade, .what = "SIGUSR2"},
 };
 
-static atomic_bool was_told_to_stop;
-/* Eventfds: neither can be done in a handler.  Never closed. */
-static int hangup_fd = -1, dump_fd = -1;
+#define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
 
-static void on_stop(int number)
+static atomic_int stops; /* how often somebody else than the monitor asked for the end */
+
+static atomic_bool has_successor;
+
+bool signals_have_successor(void)
+{
+    return atomic_load(&has_successor);
+}
+
+static bool is_monitors(const siginfo_t *info)
+{
+    return info->si_code == SI_QUEUE && child_self.monitor != 0 &&
+           info->si_pid == child_self.monitor;
+}
+
+static void on_stop(int number, siginfo_t *info, void *context)
 {
     const int saved_errno = errno;
-    if (atomic_exchange(&was_told_to_stop, true) || !pool_request_stop())
+    int stop = is_monitors(info) ? info->si_value.sival_int : SIGNALS_DRAIN;
+    if (stop == SIGNALS_SUCCEEDED)
+        atomic_store(&has_successor, true);
+    if (!is_monitors(info) && atomic_fetch_add(&stops, 1) > 0)
+        stop = SIGNALS_END;
+    if (stop == SIGNALS_END || !pool_request_stop())
         _exit(0);
     errno = saved_errno;
 }
 
-static void on_quit(int number)
+static void on_quit(int number, siginfo_t *info, void *context)
 {
     _exit(0);
 }
 
-static void tell_loop(int fd)
+static struct handled *handled(int number)
+{
+    struct handled *found = signals;
+    while (found->number != number)
+        found++;
+    return found;
+}
+
+static void on_other(int number, siginfo_t *info, void *context)
 {
     const int saved_errno = errno;
-    (void)!eventfd_write(fd, 1); /* full: it is ready anyway */
+    (void)!eventfd_write(handled(number)->fd, 1); /* full: it is ready anyway */
     errno = saved_errno;
 }
 
-static void on_hangup(int number)
+static void *load_anew(void *closure)
 {
-    tell_loop(hangup_fd);
-}
-
-static void on_dump(int number)
-{
-    tell_loop(dump_fd);
-}
-
-static int reopen_logs(eventer_t e, int mask, void *closure, struct timeval *now)
-{
-    eventfd_t count;
-    if (eventfd_read(hangup_fd, &count) == 0 && mtev_log_reopen_all() != 0)
-        mtevL(mtev_error, "a log file cannot be opened anew: %s\n", strerrordesc_np(errno));
-    return EVENTER_READ | EVENTER_EXCEPTION;
+    reload();
+    return NULL;
 }
 
 static void *dump(void *closure)
@@ -74,48 +106,64 @@ static void *dump(void *closure)
     return NULL;
 }
 
-/* In a thread of its own: a loop would stand still while others are looked at. */
-static int begin_dump(eventer_t e, int mask, void *closure, struct timeval *now)
+static void *refuse_upgrade(void *closure)
 {
-    eventfd_t count;
-    pthread_t thread;
-    if (eventfd_read(dump_fd, &count) != 0)
-        return EVENTER_READ | EVENTER_EXCEPTION;
-    int err = pthread_create(&thread, NULL, dump, NULL);
-    if (err == 0)
-        pthread_detach(thread);
-    else
-        mtevL(mtev_error, "coroutines are not shown: %s\n", strerrordesc_np(err));
-    return EVENTER_READ | EVENTER_EXCEPTION;
+    mtevL(mtev_error, "SIGUSR2: only a program that has a monitor can be upgraded\n");
+    return NULL;
 }
 
-static void watch(int fd, eventer_func_t func, const char *what)
+/* In a thread of its own: a loop would stand still meanwhile. */
+static int begin_work(eventer_t e, int mask, void *closure, struct timeval *now)
 {
-    eventer_t e = eventer_alloc_fd(func, NULL, fd, EVENTER_READ | EVENTER_EXCEPTION);
-    if (e == NULL)
-        mtevL(mtev_error, "out of memory: %s\n", what);
-    else
-        eventer_add(e);
+    const struct handled *signal = closure;
+    eventfd_t count;
+    if (eventfd_read(signal->fd, &count) != 0)
+        return EVENTER_READ | EVENTER_EXCEPTION;
+    int err = thread_start_detached(signal->work, NULL);
+    if (err != 0)
+        mtevL(mtev_error, "%s: %s\n", signal->what, strerrordesc_np(-err));
+    return EVENTER_READ | EVENTER_EXCEPTION;
 }
 
 /* Called when the loops let traffic in. */
 static void watch_signals(void)
 {
-    watch(hangup_fd, reopen_logs, "SIGHUP will not open the log files anew");
-    watch(dump_fd, begin_dump, "SIGUSR1 will not show the coroutines");
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        eventer_t e = signals[i].work == NULL
+                          ? NULL
+                          : eventer_alloc_fd(begin_work, &signals[i], signals[i].fd,
+                                             EVENTER_READ | EVENTER_EXCEPTION);
+        if (e != NULL)
+            eventer_add(e);
+        else if (signals[i].work != NULL)
+            mtevL(mtev_error, "%s: out of memory\n", signals[i].what);
+    }
+}
+
+static int open_fds(void)
+{
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        if (signals[i].work == NULL || signals[i].fd != -1)
+            continue;
+        signals[i].fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (signals[i].fd == -1)
+            return -errno;
+    }
+    return 0;
 }
 
 int signals_begin(void)
 {
-    hangup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    dump_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int err = hangup_fd == -1 || dump_fd == -1 ? -errno : pool_at_start(watch_signals);
+    int err = open_fds();
+    if (err == 0)
+        err = pool_at_start(watch_signals);
     if (err != 0) {
         mtevL(mtev_error, "signals cannot be handled: %s\n", strerrordesc_np(-err));
         return err;
     }
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        struct sigaction action = {.sa_handler = signals[i].handler, .sa_flags = SA_RESTART};
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction action = {.sa_sigaction = signals[i].handler,
+                                   .sa_flags = SA_RESTART | SA_SIGINFO};
         sigemptyset(&action.sa_mask);
         sigaction(signals[i].number, &action, &signals[i].before);
     }
@@ -124,6 +172,6 @@ int signals_begin(void)
 
 void signals_end(void)
 {
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+    for (size_t i = 0; i < SIGNAL_COUNT; i++)
         sigaction(signals[i].number, &signals[i].before, NULL);
 }

@@ -2,16 +2,33 @@
 #include "main/start.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "conf/conf.h"
+#include "eventer/pool.h"
+#include "eventer/props.h"
+#include "main/child.h"
+#include "main/crash.h"
+#include "main/daemon.h"
 #include "main/lockfile.h"
+#include "main/monitor.h"
+#include "main/notify.h"
+#include "main/privileges.h"
+#include "main/program.h"
+#include "main/watch.h"
 
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
 #include <mtev_log.h>
 
 #include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#define STOP_LOOK_NS  5000000 /* between two looks whether a process has ended */
+#define STOP_LATE_NS  (10 * CLOCK_NS_PER_S)
 #define BUILT_IN_NAME "built-in configuration"
 #define EVENTER       CONF_BLOCK("eventer")
 
@@ -21,7 +38,13 @@ static struct log_switch {
 } switches[START_SWITCHES_MAX];
 static size_t switch_count;
 
+static struct property {
+    char *key, *value; /* owned */
+} properties[START_PROPERTIES_MAX];
+static size_t property_count;
+
 static int lock_fd = -1; /* held until the process ends */
+static bool is_debugging;
 
 /* ---- logs ------------------------------------------------------------------------ */
 
@@ -72,6 +95,55 @@ static int set_up_logs(bool debug)
 
 /* ---- the eventer ----------------------------------------------------------------- */
 
+static void forget_property(const char *key)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < property_count; i++) {
+        if (strcmp(properties[i].key, key) != 0) {
+            properties[kept++] = properties[i];
+            continue;
+        }
+        alloc_free(properties[i].key);
+        alloc_free(properties[i].value);
+    }
+    property_count = kept;
+}
+
+void mtev_main_eventer_config(const char *key, const char *value)
+{
+    if (key != NULL)
+        forget_property(key);
+    if (key != NULL && value == NULL)
+        return;
+    char *key_copy = key == NULL ? NULL : alloc_text(key);
+    char *value_copy = key == NULL ? NULL : alloc_text(value);
+    if (key_copy != NULL && value_copy != NULL && property_count < START_PROPERTIES_MAX) {
+        properties[property_count++] = (struct property){key_copy, value_copy};
+        return;
+    }
+    mtevL(mtev_error, "mtev_main_eventer_config: %s: %s\n", key == NULL ? "(null)" : key,
+          key == NULL                              ? "no name was given"
+          : property_count == START_PROPERTIES_MAX ? "there are 128 already"
+                                                   : "out of memory");
+    alloc_free(key_copy);
+    alloc_free(value_copy);
+}
+
+/* What the program wants where the configuration does not say otherwise. */
+static int set_program_properties(void)
+{
+    for (size_t i = 0; i < property_count; i++) {
+        if (eventer_propset(properties[i].key, properties[i].value) == 0)
+            continue;
+        int err = -errno;
+        mtevL(mtev_error, "mtev_main_eventer_config: %s \"%s\": %s\n", properties[i].key,
+              properties[i].value,
+              err == -ENOENT ? "there is no such key" : "this value is not possible");
+        return err;
+    }
+    return 0;
+}
+
 static int set_property(void *closure, mtev_conf_section_t place, const char *key,
                         const char *value)
 {
@@ -106,7 +178,9 @@ static int choose_implementation(void)
 static int set_up_eventer(void)
 {
     int count = 0;
-    int err = choose_implementation();
+    int err = set_program_properties();
+    if (err == 0)
+        err = choose_implementation();
     mtev_conf_section_t *configs =
         mtev_conf_get_sections_read(MTEV_CONF_ROOT, EVENTER "//config", &count);
     for (int i = 0; i < count && err == 0; i++)
@@ -115,7 +189,7 @@ static int set_up_eventer(void)
     return err;
 }
 
-/* ---- all of it ------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------- */
 
 static int check_root(const char *app_name)
 {
@@ -133,15 +207,19 @@ static int check_root(const char *app_name)
     return err;
 }
 
+/* The path of the lock file, or NULL; 0 or, logged, -errno. */
+static int lock_path(char **out)
+{
+    *out = NULL;
+    int err = conf_get_text(MTEV_CONF_ROOT, "@lockfile", out);
+    return err == -ENOENT ? 0 : err;
+}
+
 static int take_lock(mtev_lock_op_t lock)
 {
     char *path = NULL;
-    if (lock == MTEV_LOCK_OP_NONE)
-        return 0;
-    int err = conf_get_text(MTEV_CONF_ROOT, "@lockfile", &path);
-    if (err == -ENOENT)
-        return 0;
-    if (err != 0)
+    int err = lock == MTEV_LOCK_OP_NONE ? 0 : lock_path(&path);
+    if (err != 0 || path == NULL)
         return err;
     err = lockfile_take(path, lock == MTEV_LOCK_OP_WAIT, &lock_fd);
     if (err != 0)
@@ -151,7 +229,72 @@ static int take_lock(mtev_lock_op_t lock)
     return err;
 }
 
-int start_configured(const struct start *start)
+/* Go where the configuration says; in a process that nobody stands behind, to / if it does not. */
+static int enter_folder(enum start_mode mode)
+{
+    char *path = NULL;
+    int err = conf_get_text(MTEV_CONF_ROOT, "@workingdir", &path);
+    if (err == -ENOENT && mode != START_ALONE)
+        return chdir("/") == 0 ? 0 : -errno;
+    if (err == -ENOENT)
+        return 0;
+    if (err == 0 && chdir(path) != 0) {
+        err = -errno;
+        conf_value_error(MTEV_CONF_ROOT, "@workingdir", "%s", strerrordesc_np(-err));
+    }
+    alloc_free(path);
+    return err;
+}
+
+/* Whoever may, raises the hard limit, too: who comes later cannot. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+    rlim_t wanted = props_get()->rlim_nofiles;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && wanted > limit.rlim_max) {
+        limit.rlim_max = wanted;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (watch_settings()->dumps_core && getrlimit(RLIMIT_CORE, &limit) == 0) {
+        limit.rlim_max = RLIM_INFINITY;
+        (void)setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
+/* ---- the environment ------------------------------------------------------------- */
+
+/* True if it is set to something other than "0". */
+static bool is_set(const char *name)
+{
+    const char *text = secure_getenv(name);
+    return text != NULL && strcmp(text, "0") != 0;
+}
+
+static void obey_environment(void)
+{
+    if (secure_getenv("EVENTER_DEBUGGING") != NULL)
+        switch_stream(mtev_log_stream_find("debug/eventer"), is_set("EVENTER_DEBUGGING"));
+    if (is_set("MTEV_THREAD_BINDING_DISABLE"))
+        (void)eventer_propset("cpu_affinity", "off");
+}
+
+/* ---- all of it ------------------------------------------------------------------- */
+
+static int load(const struct start *start)
+{
+    if (start->text != NULL)
+        return conf_load_text(BUILT_IN_NAME, start->text);
+    if (start->path == NULL || start->mode == START_ALONE)
+        return conf_load(start->path);
+    char *path = program_absolute(start->path); /* the process will go elsewhere */
+    int err = path == NULL ? -ENOMEM : conf_load(path);
+    if (path == NULL)
+        mtevL(mtev_error, "%s: %s\n", start->path, strerrordesc_np(ENOMEM));
+    alloc_free(path);
+    return err;
+}
+
+static int load_configuration(const struct start *start)
 {
     int err = start->app_name == NULL ? -EINVAL : conf_set_app_name(start->app_name);
     if (err != 0) {
@@ -159,15 +302,132 @@ int start_configured(const struct start *start)
               err == -EINVAL ? "missing" : "longer than 63 bytes");
         return err;
     }
-    mtev_log_init(start->debug);
-    err = start->text != NULL ? conf_load_text(BUILT_IN_NAME, start->text) : conf_load(start->path);
+    is_debugging = start->debug || is_set("MTEV_LOG_DEBUG");
+    mtev_log_init(is_debugging);
+    err = load(start);
     if (err == 0)
         err = check_root(start->app_name);
     if (err == 0)
-        err = set_up_logs(start->debug);
+        err = watch_configure();
+    if (err == 0 && start->glider != NULL) {
+        err = watch_set_glider(start->glider);
+        if (err != 0)
+            mtevL(mtev_error, "the path of the glider is longer than %d bytes\n", WATCH_PATH_MAX);
+    }
+    return err;
+}
+
+/* Lock, and go to the background, in this order: who is refused still has a terminal. */
+static int settle(const struct start *start)
+{
+    int err = take_lock(start->lock);
+    if (err == 0 && start->mode == START_BACKGROUND) {
+        err = daemon_begin();
+        if (err != 0)
+            mtevL(mtev_error, "no process in the background: %s\n", strerrordesc_np(-err));
+    }
+    if (err == 0 && lock_fd >= 0) {
+        err = lockfile_sign(lock_fd);
+        if (err != 0)
+            mtevL(mtev_error, "the lock file cannot be written: %s\n", strerrordesc_np(-err));
+    }
+    return err;
+}
+
+int start_configured(const struct start *start)
+{
+    int err = program_remember();
+    if (err != 0) {
+        mtevL(mtev_error, "what was called cannot be found out: %s\n", strerrordesc_np(-err));
+        return err;
+    }
+    err = load_configuration(start);
+    if (err == 0)
+        err = enter_folder(start->mode);
+    if (err == 0 && child_self.monitor == 0)
+        err = settle(start);
+    if (err == 0)
+        err = set_up_eventer();
+    if (err != 0)
+        return err;
+    raise_limits();
+    err = privileges_drop(start->user, start->group);
+    if (err == 0)
+        err = set_up_logs(is_debugging); /* their files belong to that user */
+    if (watch_settings()->dumps_core || is_set("MTEV_ASYNCH_CORE_DUMP") ||
+        is_set("ASYNCH_CORE_DUMP"))
+        crash_allow_core();
+    obey_environment();
+    return err;
+}
+
+int start_again(void)
+{
+    int err = conf_load(NULL);
+    return err == 0 ? set_up_logs(is_debugging) : err;
+}
+
+int start_and_serve(const struct start *start, int (*run)(void), int *out)
+{
+    notify_begin();
+    if (start->mode != START_ALONE)
+        (void)child_read_environment();
+    int err = start_configured(start);
+    if (err != 0)
+        daemon_has_failed(START_STATUS_WRONG);
+    else if (start->mode == START_ALONE || child_self.monitor != 0)
+        *out = child_serve(run);
+    else
+        *out = monitor_run(run);
+    return err;
+}
+
+int start_holder(const struct start *start, pid_t *out)
+{
+    char *path = NULL;
+    int err = program_remember();
+    if (err == 0)
+        err = load_configuration(start);
+    if (err == 0)
+        err = enter_folder(start->mode);
     if (err == 0)
         err = set_up_eventer();
     if (err == 0)
-        err = take_lock(start->lock);
+        err = lock_path(&path);
+    if (err == 0 && path == NULL) {
+        conf_error(MTEV_CONF_ROOT, "there is no lockfile=\"...\" to find the process by");
+        err = -EINVAL;
+    }
+    if (err == 0)
+        err = lockfile_holder(path, out);
+    alloc_free(path);
+    return err;
+}
+
+int start_stop(const struct start *start)
+{
+    const struct timespec moment = {.tv_nsec = STOP_LOOK_NS};
+    char *path = NULL;
+    pid_t pid, now;
+    int err = start_holder(start, &pid);
+    if (err != 0)
+        return err;
+    if (kill(pid, SIGTERM) != 0) {
+        err = -errno;
+        mtevL(mtev_error, "process %d cannot be told to end: %s\n", (int)pid,
+              strerrordesc_np(-err));
+        return err;
+    }
+    (void)kill(pid, SIGCONT); /* it may have been stopped */
+    const uint64_t end_ns = clock_mono_ns() + pool_drain_ns() + STOP_LATE_NS;
+    err = lock_path(&path);
+    while (err == 0 && lockfile_holder(path, &now) == 0 && now == pid) {
+        if (clock_mono_ns() >= end_ns)
+            err = -ETIMEDOUT;
+        nanosleep(&moment, NULL);
+    }
+    alloc_free(path);
+    if (err == -ETIMEDOUT)
+        mtevL(mtev_error, "process %d has not ended\n", (int)pid);
     return err;
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "main/reload.h"
+
+#include "conf/conf.h"
+#include "listener/listener.h"
+#include "main/child.h"
+#include "main/notify.h"
+
+#include <mtev_log.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of both */
+static bool is_under_way, is_wanted_again;
+
+/* The log files first: what follows may have to be said. */
+static int load(void)
+{
+    if (mtev_log_reopen_all() != 0)
+        mtevL(mtev_error, "a log file cannot be opened anew: %s\n", strerrordesc_np(errno));
+    int err = conf_load(NULL);
+    if (err == 0)
+        err = 0; /* listeners */
+    if (err != 0)
+        mtevL(mtev_error, "the configuration that was there before stays\n");
+    return err;
+}
+
+static bool begin(void)
+{
+    pthread_mutex_lock(&lock);
+    const bool is_first = !is_under_way;
+    is_wanted_again = is_under_way;
+    is_under_way = true;
+    pthread_mutex_unlock(&lock);
+    return is_first;
+}
+
+static bool goes_on(void)
+{
+    pthread_mutex_lock(&lock);
+    is_under_way = is_wanted_again;
+    is_wanted_again = false;
+    const bool again = is_under_way;
+    pthread_mutex_unlock(&lock);
+    return again;
+}
+
+void reload(void)
+{
+    if (!begin())
+        return;
+    do {
+        if (child_self.monitor == 0)
+            notify_reloading();
+        int err = load();
+        child_say_ready(); /* of the listeners there are now */
+        child_say_reloaded(err);
+    } while (goes_on());
+}

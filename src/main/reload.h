@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reload.h - a configuration that has changed takes the place of the one that runs.
+ *
+ * Layer: main.
+ */
+#ifndef EVENTER_MAIN_RELOAD_H
+#define EVENTER_MAIN_RELOAD_H
+
+/*
+ * Load the configuration anew, open the log files anew, and have listeners follow.  What is wrong
+ * is said, and then all stays as it was.  Whoever asks while that is under way has it done once
+ * more.  Any thread but a loop's.
+ */
+void reload(void);
+
+#endif
