@@ -2,8 +2,8 @@
 /*
  * http_server.c - the library's side of bench/http: one REST handler, mounted twice.
  *
- * Usage: PORT=N http_server eventer.conf.  GET /coroutine runs it in a coroutine, GET /classic on
- * the loop's own stack.
+ * Usage: PORT=N http_server eventer.conf [FOREGROUND].  GET /coroutine runs it in a coroutine, GET
+ * /classic on the loop's own stack.
  */
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
@@ -46,5 +46,7 @@ int main(int argc, char **argv)
     if (argc < 2)
         return 2;
     mtev_memory_init();
-    return mtev_main(APPNAME, argv[1], 0, 1, MTEV_LOCK_OP_NONE, NULL, NULL, NULL, child_main);
+    int foreground = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1;
+    return mtev_main(APPNAME, argv[1], 0, foreground, MTEV_LOCK_OP_NONE, NULL, NULL, NULL,
+                     child_main);
 }

@@ -1,0 +1,264 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: MIT
+"""Goal: a reload and an upgrade lose no request, one that is wrong changes nothing, and a process
+that drains ends what it has begun.
+Method: main_daemon (the argument) with foreground=2 is sent HUP and USR2 while clients keep asking.
+A client does what HTTP allows: it asks again only on a connection that was closed while it idled,
+before any byte of an answer (RFC 9112 section 9.3.1).
+"""
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+from daemon import PATIENCE, Case, Daemon, connect, get, is_closed, read_response, write_file
+
+PROGRAM = sys.argv.pop(1)
+CLIENTS = 8
+CONF = """<daemon>
+  <eventer><config><concurrency>2</concurrency><drain_seconds>{drain}</drain_seconds></config>
+  </eventer>
+  <watchdog ready_seconds="{ready}"/>
+  <listeners address="127.0.0.1" port="0" strict="true">
+    <listener type="http_rest_api"/>
+    {more}
+  </listeners>
+  <rest><acl><rule type="allow"/></acl></rest>
+</daemon>
+"""
+
+
+def is_there(pid):
+    """True if a process with that id runs."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Client(threading.Thread):
+    """Asks all the time, on a connection that is kept, or on a new one each time."""
+
+    def __init__(self, port, keeps):
+        super().__init__()
+        self.port, self.keeps = port, keeps
+        self.answers, self.again = 0, 0
+        self.failures = []
+        self.pids = set()
+        self.is_over = threading.Event()
+
+    def ask(self, connection):
+        """Return (id of the process, whether the connection goes on); None: nothing came."""
+        get(connection, "/id")
+        text = b""
+        while b"\r\n\r\n" not in text or not text.endswith(b"\n"):
+            try:
+                piece = connection.recv(4096)
+            except ConnectionResetError:
+                piece = b""
+            if not piece and not text:
+                return None
+            if not piece:
+                raise OSError(f"cut after {text!r}")
+            text += piece
+        head, _, body = text.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise OSError(head.decode())
+        return int(body.split()[0]), b"\r\nconnection: close" not in head.lower()
+
+    def use(self, connection):
+        """Ask on a connection as long as it goes on."""
+        is_new, goes_on = True, True
+        while goes_on and not self.is_over.is_set():
+            try:
+                answer = self.ask(connection)
+            except BrokenPipeError:
+                answer = None
+            if answer is None and is_new:
+                raise OSError("a new connection was closed without an answer")
+            if answer is None:
+                self.again += 1
+                return
+            self.answers += 1
+            self.pids.add(answer[0])
+            is_new, goes_on = False, self.keeps and answer[1]
+
+    def run(self):
+        while not self.is_over.is_set():
+            try:
+                with connect(self.port) as connection:
+                    self.use(connection)
+            except OSError as error:
+                self.failures.append(repr(error))
+                return
+
+
+class Upgrade(Case):
+    """One monitor a test."""
+
+    def start(self, *arguments, drain=10, ready=60, more="", count=1):
+        """Start it and wait until its child serves; self.port is where HTTP is."""
+        self.path = write_file(self, CONF.format(drain=drain, ready=ready, more=more))
+        daemon = Daemon([PROGRAM, self.path, "foreground=2", *arguments])
+        self.addCleanup(daemon.__exit__)
+        self.port, *self.others = daemon.ports(count)
+        return daemon
+
+    def child(self):
+        """Return the id of the process that serves."""
+        with connect(self.port) as connection:
+            get(connection, "/id")
+            return int(read_response(connection)[1].split()[0])
+
+    def under_load(self, daemon, number, times, word):
+        """Send a signal some times while clients ask; return the clients when they have ended."""
+        clients = [Client(self.port, i % 2 == 0) for i in range(CLIENTS)]
+        for client in clients:
+            client.start()
+        try:
+            for count in range(1, times + 1):
+                before = sum(client.answers for client in clients)
+                daemon.signal(number)
+                daemon.until(lambda: word(count), f"done {count} times")
+                daemon.until(lambda: sum(client.answers for client in clients) > before + CLIENTS,
+                             "answering")
+        finally:
+            for client in clients:
+                client.is_over.set()
+            for client in clients:
+                client.join(PATIENCE)
+        self.assertEqual([client.failures for client in clients], [[]] * CLIENTS)
+        return clients
+
+    def test_upgrades_lose_no_request(self):
+        daemon = self.start()
+
+        def is_upgraded(count):
+            return daemon.complained().count(" serves in place of process ") == count
+        clients = self.under_load(daemon, signal.SIGUSR2, 3, is_upgraded)
+        self.assertEqual(len(set().union(*(client.pids for client in clients))), 4)
+        daemon.until(lambda: len(daemon.listening()) == 1, "holding one socket")
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    def test_reloads_lose_no_request(self):
+        daemon = self.start()
+        log = []
+
+        def is_reloaded(count):
+            log.append(count)
+            time.sleep(0.02)
+            return True
+        clients = self.under_load(daemon, signal.SIGHUP, 5, is_reloaded)
+        self.assertEqual(len(set().union(*(client.pids for client in clients))), 1)
+        self.stops(daemon)
+
+    def test_a_successor_that_is_never_ready_is_given_up(self):
+        word = os.path.join(tempfile.mkdtemp(), "word")
+        daemon = self.start(f"die={word}", ready=1)
+        pid = self.child()
+        for text, said in (("7", "ended with status 7 before it was ready"),
+                           ("crash", "was ended by signal 9 (Killed) before it was ready"),
+                           ("hang", "was not ready after 1 s")):
+            with open(word, "w", encoding="ascii") as file:
+                file.write(text)
+            daemon.signal(signal.SIGUSR2)
+            daemon.until(lambda: said in daemon.complained(), f"saying {said!r}")
+            daemon.until(lambda: "the upgrade has failed" in daemon.complained(), "giving up")
+            self.assertEqual(self.child(), pid)
+        os.unlink(word)
+        os.rmdir(os.path.dirname(word))
+        daemon.until(lambda: daemon.complained().count("the upgrade has failed") == 3, "done")
+        daemon.signal(signal.SIGUSR2)
+        daemon.until(lambda: "serves in place of" in daemon.complained(), "upgraded after all")
+        self.assertNotEqual(self.child(), pid)
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    def test_the_program_on_disk_is_what_is_started(self):
+        folder = tempfile.mkdtemp()
+        program = os.path.join(folder, "daemon")
+        os.symlink(os.path.realpath(PROGRAM), program)
+        self.path = write_file(self, CONF.format(drain=10, ready=60, more=""))
+        daemon = Daemon([program, self.path, "foreground=2"])
+        self.addCleanup(daemon.__exit__)
+        self.port, = daemon.ports()
+        pid = self.child()
+        os.unlink(program)
+        daemon.signal(signal.SIGUSR2)
+        daemon.until(lambda: "cannot be executed: No such file" in daemon.complained(), "failing")
+        self.assertEqual(self.child(), pid)
+        with open(program, "w", encoding="ascii") as file:  # another version
+            file.write(f"#!/bin/sh\nexec {os.path.realpath(PROGRAM)} \"$@\" status=9\n")
+        os.chmod(program, 0o755)
+        daemon.until(lambda: "the upgrade has failed" in daemon.complained(), "failing")
+        daemon.signal(signal.SIGUSR2)
+        daemon.until(lambda: "serves in place of" in daemon.complained(), "upgraded")
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 9)
+        os.unlink(program)
+        os.rmdir(folder)
+
+    def test_one_that_dies_after_an_upgrade_is_replaced(self):
+        daemon = self.start()
+        daemon.signal(signal.SIGUSR2)
+        daemon.until(lambda: "serves in place of" in daemon.complained(), "upgraded")
+        pid = self.child()
+        os.kill(pid, signal.SIGKILL)
+        self.assertNotEqual(self.child(), pid)
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    def test_a_wrong_configuration_changes_nothing(self):
+        daemon = self.start()
+        pid = self.child()
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write("<daemon>\n<oops></daemon>\n")
+        daemon.signal(signal.SIGHUP)
+        daemon.until(lambda: "the configuration that was there before stays" in
+                     daemon.complained(), "refusing it")
+        self.assertRegex(daemon.complained(), rf"\A{self.path}:2: ")
+        self.assertEqual(self.child(), pid)
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    def test_without_a_monitor_an_upgrade_is_refused(self):
+        daemon = Daemon([PROGRAM, write_file(self, CONF.format(drain=10, ready=60, more=""))])
+        self.addCleanup(daemon.__exit__)
+        self.port, = daemon.ports()
+        pid = self.child()
+        daemon.signal(signal.SIGUSR2)
+        daemon.until(lambda: daemon.complained() == "SIGUSR2: only a program that has a monitor "
+                     "can be upgraded\n", "refusing it")
+        self.assertEqual(self.child(), pid)
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    def test_an_idle_connection_may_send_one_more_request(self):
+        daemon = self.start()
+        with connect(self.port) as idle, connect(self.port) as other, connect(self.port) as new:
+            for connection in (idle, other):
+                get(connection, "/log")
+                read_response(connection)
+            get(new, "/slow")  # holds the drain up
+            daemon.until_said("begun")
+            daemon.signal(signal.SIGTERM)
+            self.assertEqual(read_response(new), (200, "done\n"))
+            get(idle, "/id")
+            self.assertEqual(read_response(idle)[0], 200)
+            for connection in (idle, other, new):
+                self.assertTrue(is_closed(connection))
+        self.assertEqual(daemon.end()[0], 0)
+
+    def test_what_does_not_end_is_cut_at_the_limit(self):
+        daemon = self.start("pause=no", drain=1)
+        with connect(self.port) as connection:
+            connection.sendall(b"POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nx")
+            with connect(self.port) as slow:
+                get(slow, "/slow")
+                daemon.until_said("begun")
+                status, seconds = daemon.end(signal.SIGTERM)
+        self.assertEqual(status, 0)
+        self.assertLess(seconds, 10.0)
+
+
+unittest.main()
