@@ -21,7 +21,7 @@
 #define ENTRY_SIZE 16384 /* of what is known of a user or a group */
 
 struct identity {
-    bool has_user, has_group;
+    bool has_user;
     char listed_as[LOGIN_NAME_MAX]; /* the user has an entry, and so maybe more groups; "": none */
     uid_t uid;
     gid_t gid;
@@ -49,10 +49,10 @@ static int find_user(const char *name, struct identity *identity)
         snprintf(identity->listed_as, sizeof(identity->listed_as), "%s", entry.pw_name);
         identity->uid = entry.pw_uid;
         identity->gid = entry.pw_gid;
-        identity->has_group = true;
         err = 0;
     } else if (is_number(name, &number)) {
         identity->uid = (uid_t)number;
+        identity->gid = (gid_t)number; /* whatever it was before is not that user's */
         err = 0;
     } else if (err == 0) {
         err = -ENOENT;
@@ -78,7 +78,6 @@ static int find_group(const char *name, struct identity *identity)
     } else if (err == 0) {
         err = -ENOENT;
     }
-    identity->has_group = err == 0;
     alloc_free(memory);
     return err;
 }
@@ -113,13 +112,11 @@ static int keep_port_binding(void)
 static int become(const struct identity *identity)
 {
     int rv = 0;
-    if (identity->listed_as[0] != '\0' && identity->has_group)
+    if (identity->listed_as[0] != '\0')
         rv = initgroups(identity->listed_as, identity->gid);
-    else if (identity->has_group)
-        rv = setgroups(1, &identity->gid);
     else
-        rv = setgroups(0, NULL);
-    if (rv == 0 && identity->has_group)
+        rv = setgroups(1, &identity->gid);
+    if (rv == 0)
         rv = setresgid(identity->gid, identity->gid, identity->gid);
     if (rv == 0 && identity->has_user) {
         (void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
@@ -138,14 +135,13 @@ static bool has_become(const struct identity *identity)
     if (getresuid(&uid, &effective_uid, &saved_uid) != 0 ||
         getresgid(&gid, &effective_gid, &saved_gid) != 0)
         return false;
-    if (identity->has_group &&
-        (gid != identity->gid || effective_gid != identity->gid || saved_gid != identity->gid))
+    if (gid != identity->gid || effective_gid != identity->gid || saved_gid != identity->gid)
         return false;
     if (!identity->has_user)
         return true;
     if (uid != identity->uid || effective_uid != identity->uid || saved_uid != identity->uid)
         return false;
-    return uid == 0 || (setuid(0) != 0 && setgid(0) != 0);
+    return uid == 0 || (setuid(0) != 0 && (gid == 0 || setgid(0) != 0));
 }
 
 int privileges_drop(const char *user, const char *group)

@@ -20,11 +20,12 @@ SLOWNESS = float(os.environ.get("TEST_SLOWNESS", "1"))  # how many times slower 
 class Daemon:
     """A process with its output in files; use it in a with statement."""
 
-    def __init__(self, argv, **environment):
+    def __init__(self, argv, preexec_fn=None, close_fds=True, **environment):
         self.output = tempfile.NamedTemporaryFile()
         self.errors = tempfile.NamedTemporaryFile()
         self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.output,
-                                        stderr=self.errors, env=dict(os.environ, **environment))
+                                        stderr=self.errors, env=dict(os.environ, **environment),
+                                        preexec_fn=preexec_fn, close_fds=close_fds)
         self.pid = self.process.pid
 
     def __enter__(self):

@@ -5,6 +5,8 @@ names it and its place, with status 2; what is only unknown is named and ignored
 Method: main_daemon and hello (the two arguments) with configurations that are wrong in one way.
 """
 import fcntl
+import os
+import pwd
 import signal
 import socket
 import sys
@@ -81,6 +83,24 @@ class Start(Case):
                           "<concurrency>-1</concurrency>",
                           "</config></group></eventer></include></daemon>")
         self.refuses([PROGRAM, path], f'{path}:2: <concurrency> "-1": .*')
+
+    def test_another_user_is_for_root_to_become(self):
+        path = self.write("<daemon><listeners strict='on'><listener type='keep' address='127.0.0.1'"
+                          " port='0'/></listeners>", ACL, "</daemon>")
+        if os.geteuid() != 0:
+            self.refuses([PROGRAM, path, "user=0"], "user 0: Operation not permitted")
+            return
+        os.chmod(path, 0o644)
+        os.chmod(os.path.dirname(path), 0o755)
+        for foreground in ("1", "2"):
+            with Daemon([PROGRAM, path, f"foreground={foreground}", "user=nobody"]) as daemon:
+                daemon.ports()
+                with open(f"/proc/{daemon.pid}/status", encoding="ascii") as file:
+                    status = dict(line.split(":\t") for line in file.read().strip().split("\n"))
+                uid = str(pwd.getpwnam("nobody").pw_uid)
+                self.assertEqual(status["Uid"].split("\t"), [uid] * 4)
+                self.assertEqual(status["NoNewPrivs"], "1")
+                self.stops(daemon)
 
     def test_debugging_is_logged_when_asked_for(self):
         path = self.write("<daemon>", ACL, "</daemon>")

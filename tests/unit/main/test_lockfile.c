@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal: one holder at a time; a second one is refused or waits.
+ * Goal: one holder at a time; a second one is refused or waits, and can find out who it is.
  * Method: two open files of one process are two holders to flock(2); a child waits in a third.
  */
 #include "child.h"
@@ -72,11 +72,32 @@ static void a_file_that_cannot_be_made_is_told_as_open_does(void **state)
     assert_int_equal(fd, -7);
 }
 
+static void the_holder_is_found(void **state)
+{
+    pid_t pid = -7;
+    assert_int_equal(lockfile_holder(path, &pid), -ESRCH); /* it has not signed */
+    assert_int_equal(lockfile_sign(held), 0);
+    assert_int_equal(lockfile_holder(path, &pid), 0);
+    assert_int_equal(pid, getpid());
+    assert_int_equal(pwrite(held, "99999999999\n", 12, 0), 12); /* no id is that long */
+    assert_int_equal(lockfile_holder(path, &pid), -ESRCH);
+    assert_int_equal(pwrite(held, "1\n", 2, 0), 2);
+    assert_int_equal(lockfile_sign(held), 0); /* over what was longer */
+    assert_int_equal(lockfile_holder(path, &pid), 0);
+    assert_int_equal(pid, getpid());
+    close(held);
+    assert_int_equal(lockfile_holder(path, &pid), -ESRCH);
+    assert_int_equal(lockfile_holder("/nowhere/lock", &pid), -ESRCH);
+    assert_int_equal(lockfile_holder("/proc/self/cmdline/lock", &pid), -ENOTDIR);
+    assert_int_equal(lockfile_sign(-1), -EBADF);
+}
+
 #define LOCK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
     LOCK_TEST(a_second_holder_is_refused_until_the_first_lets_go),
     LOCK_TEST(a_holder_that_dies_lets_the_next_one_in),
+    LOCK_TEST(the_holder_is_found),
     LOCK_TEST(a_file_that_cannot_be_made_is_told_as_open_does),
 };
 
