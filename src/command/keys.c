@@ -4,8 +4,8 @@
 #include "conf/env.h"
 
 const struct key_block *const key_blocks[] = {
-    &keys_root, &keys_logs, &keys_eventer, &keys_listeners, &keys_modules, &keys_rest, &keys_watchdog,
-    NULL,
+    &keys_root,    &keys_logs, &keys_eventer,  &keys_listeners,
+    &keys_modules, &keys_rest, &keys_watchdog, NULL,
 };
 
 static bool is_condition(const char *name, const char *value)

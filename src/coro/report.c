@@ -12,10 +12,12 @@
 /* Nothing here runs on the stack of a coroutine. */
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 
+#define LINE_SIZE 1024
 #define MAPS_SIZE 512 /* of a piece of /proc/self/maps */
 
 static int fds[REPORT_FDS_MAX] = {STDERR_FILENO};
 static int fd_count = 1;
+static bool is_for_log;
 static char *words; /* NULL: none */
 static uint32_t words_size;
 static _Atomic uint32_t *words_len;
@@ -44,11 +46,34 @@ static void write_words(const char *bytes, size_t len)
     atomic_store(words_len, at + (uint32_t)MIN(len, room)); /* another process reads it */
 }
 
+void report_to_log(void)
+{
+    is_for_log = true;
+}
+
+/* A line at a time. */
+static void write_log(const char *bytes, size_t len)
+{
+    static char line[LINE_SIZE];
+    static size_t line_len;
+    for (size_t i = 0; i < len; i++) {
+        if (line_len < sizeof(line))
+            line[line_len++] = bytes[i];
+        if (bytes[i] != '\n')
+            continue;
+        line[line_len - 1] = '\n'; /* also where it was cut */
+        mtevL(mtev_error, "%.*s", (int)line_len, line);
+        line_len = 0;
+    }
+}
+
 void report_write(const char *bytes, size_t len)
 {
     if (words != NULL)
         write_words(bytes, len);
-    for (int i = words != NULL ? 1 : 0; i < fd_count; i++)
+    else if (is_for_log)
+        write_log(bytes, len);
+    for (int i = words != NULL || is_for_log ? 1 : 0; i < fd_count; i++)
         (void)!write(fds[i], bytes, len);
 }
 

@@ -21,6 +21,9 @@
 /* Where it is said, beside standard error: fds (borrowed for good), at most REPORT_FDS_MAX - 1. */
 void report_also_to(int fd);
 
+/* Say it on mtev_error, in place of standard error (see mtev_log_enter_sighandler()). */
+void report_to_log(void);
+
 /*
  * Say it, in place of standard error, in size bytes of memory (borrowed for good), of which *len
  * are used; what does not fit is lost.

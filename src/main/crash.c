@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "conf/conf.h"
 #include "coro/report.h"
+#include "log/log.h"
 #include "main/channel.h"
 #include "main/child.h"
 #include "main/watch.h"
@@ -49,6 +50,7 @@ static void *own_stack;                        /* of the thread that began, for 
 /* Another thread than the one that reports: say it, and stop here. */
 static void answer(const ucontext_t *context)
 {
+    mtev_log_enter_sighandler();
     report_thread(context);
     atomic_fetch_add(&answers, 1);
     for (;;)
@@ -166,6 +168,7 @@ static void diagnose(void)
 
 static void report(int number, const siginfo_t *info, const ucontext_t *context)
 {
+    mtev_log_enter_sighandler();
     open_trace();
     say_cause(number, info);
     report_fault(info, context);
@@ -175,6 +178,7 @@ static void report(int number, const siginfo_t *info, const ucontext_t *context)
     for (size_t i = 0; i < FDS_MAX; i++)
         if (atomic_load(&fds_to_close[i]) != 0)
             close(atomic_load(&fds_to_close[i]) - 1);
+    log_emergency_flush();
     diagnose();
     tell_monitor(number);
 }
@@ -245,7 +249,9 @@ int crash_begin(void)
     if (settings->trace_folder[0] != '\0' && settings->has_traces)
         snprintf(trace_path, sizeof(trace_path), "%s/%s.%d.trace", settings->trace_folder,
                  conf_app_name(), (int)getpid());
-    if (pulse_own() != NULL)
+    if (pulse_own() == NULL)
+        report_to_log();
+    else
         report_into(pulse_own()->words, PULSE_WORDS_MAX, &pulse_own()->words_len);
     sigfillset(&action.sa_mask);
     sigdelset(&action.sa_mask, SIGALRM);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "main/daemon.h"
 
+#include "base/clock.h"
+#include "log/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -34,6 +37,7 @@ static void wait_and_end(int fd, pid_t between)
         ;
     while (read(fd, &status, 1) == -1 && errno == EINTR)
         ;
+    (void)log_flush(CLOCK_NS_PER_S);
     _exit(status);
 }
 

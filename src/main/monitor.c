@@ -139,7 +139,7 @@ static void __attribute__((noreturn)) be_child(struct ward *ward, bool executes)
         err = program_execute();
     mtevL(mtev_error, "monitor: %s cannot be executed: %s\n", program_path(),
           strerrordesc_np(-err));
-    _exit(START_STATUS_WRONG);
+    exit(START_STATUS_WRONG);
 }
 
 /* Start a process in that role.  Returns 0 or -errno. */

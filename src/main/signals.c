@@ -3,6 +3,7 @@
 
 #include "base/thread.h"
 #include "eventer/pool.h"
+#include "log/log.h"
 #include "main/child.h"
 #include "main/reload.h"
 
@@ -61,6 +62,12 @@ static bool is_monitors(const siginfo_t *info)
            info->si_pid == child_self.monitor;
 }
 
+static void end_now(void)
+{
+    log_emergency_flush();
+    _exit(0);
+}
+
 static void on_stop(int number, siginfo_t *info, void *context)
 {
     const int saved_errno = errno;
@@ -70,13 +77,13 @@ static void on_stop(int number, siginfo_t *info, void *context)
     if (!is_monitors(info) && atomic_fetch_add(&stops, 1) > 0)
         stop = SIGNALS_END;
     if (stop == SIGNALS_END || !pool_request_stop())
-        _exit(0);
+        end_now();
     errno = saved_errno;
 }
 
 static void on_quit(int number, siginfo_t *info, void *context)
 {
-    _exit(0);
+    end_now();
 }
 
 static struct handled *handled(int number)
