@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "conf/conf.h"
+#include "coro/coro.h"
 #include "eventer/pool.h"
 #include "listener/inherit.h"
 #include "listener/listener_impl.h"
@@ -240,10 +241,29 @@ static void stop_all(void)
     listener_each_of_all(stop_one, NULL);
 }
 
+static void count_one(struct listener *l, void *closure)
+{
+    size_t *count = closure;
+    pthread_mutex_lock(&l->change);
+    if (l->settings != NULL && l->settings->v.type->coroutine != NULL)
+        *count += atomic_load_explicit(&l->live, memory_order_relaxed);
+    pthread_mutex_unlock(&l->change);
+}
+
+/* The connections that drain by themselves: of coroutines, if any of them knows what that is. */
+static size_t count_draining(void)
+{
+    size_t count = 0;
+    if (coro_drain_is_known())
+        listener_each_of_all(count_one, &count);
+    return count;
+}
+
 static void start_all(void)
 {
-    if (pool_at_stop(tls_handshakes_end) != 0 ||
-        pool_at_stop(stop_all) != 0) /* late, so that nobody new comes while others drain */
+    /* Late, so that nobody new comes while others drain. */
+    if (pool_at_stop(tls_handshakes_end) != 0 || pool_at_stop(stop_all) != 0 ||
+        pool_at_drain(count_draining) != 0)
         mtevL(mtev_error, "listeners: too much is to be done at the end; they stay open\n");
     atomic_store(&may_accept, true);
     listener_each_of_all(begin_one, NULL);

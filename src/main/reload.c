@@ -23,7 +23,7 @@ static int load(void)
         mtevL(mtev_error, "a log file cannot be opened anew: %s\n", strerrordesc_np(errno));
     int err = conf_load(NULL);
     if (err == 0)
-        err = 0; /* listeners */
+        err = listener_reload();
     if (err != 0)
         mtevL(mtev_error, "the configuration that was there before stays\n");
     return err;

@@ -8,7 +8,6 @@ before any byte of an answer (RFC 9112 section 9.3.1).
 """
 import os
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -248,6 +247,38 @@ class Upgrade(Case):
             for connection in (idle, other, new):
                 self.assertTrue(is_closed(connection))
         self.assertEqual(daemon.end()[0], 0)
+
+    def test_coroutines_that_ask_have_time_to_end(self):
+        daemon = self.start(more='<listener type="talk"/>', count=2)
+        with connect(self.others[0]) as talk:
+            daemon.until_said("talking")
+            daemon.signal(signal.SIGUSR2)
+            self.assertEqual(talk.recv(16), b"bye\n")
+            self.assertTrue(is_closed(talk))
+            daemon.until(lambda: "serves in place of" in daemon.complained(), "upgraded")
+        with connect(self.others[0]) as talk:
+            daemon.until_said("talking", 2)
+            daemon.signal(signal.SIGTERM)
+            self.assertEqual(talk.recv(16), b"bye\n")
+        self.assertEqual(daemon.end()[0], 0)
+
+    def test_a_reload_follows_the_listeners(self):
+        daemon = self.start()
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(CONF.format(drain=10, ready=60, more='<listener type="keep"/>'))
+        daemon.signal(signal.SIGHUP)
+        port, other = daemon.ports(2)  # the monitor has the new one, too
+        self.assertEqual(port, self.port)
+        pid = self.child()
+        os.kill(pid, signal.SIGKILL)
+        self.assertNotEqual(self.child(), pid)
+        with connect(other):
+            daemon.until_said("kept")
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(CONF.format(drain=10, ready=60, more=""))
+        daemon.signal(signal.SIGHUP)
+        daemon.until(lambda: daemon.listening() == [self.port], "closing the other")
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
     def test_what_does_not_end_is_cut_at_the_limit(self):
         daemon = self.start("pause=no", drain=1)
