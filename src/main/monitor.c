@@ -36,6 +36,7 @@
 #define CORE_NS_MAX   (60 * CLOCK_NS_PER_S)   /* to write a core */
 #define LATE_NS_MAX   (5 * CLOCK_NS_PER_S)    /* beyond the time that a child may drain */
 #define LINE_LEN_MAX  1024                    /* of what a child had to say */
+#define GLIDER_DONE   (-1)                    /* in place of its id */
 #define GAVE_UP       0                       /* the status when there were too many deaths */
 
 static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
@@ -191,6 +192,13 @@ static void tell_stop(struct ward *ward, enum signals_stop what)
     }
 }
 
+static void stop_glider(struct ward *ward)
+{
+    if (ward->glider > 0)
+        (void)kill(ward->glider, SIGKILL);
+    ward->glider = 0;
+}
+
 static void stop(int level)
 {
     monitor.stop_level = MIN(2, monitor.stop_level + level);
@@ -217,6 +225,7 @@ static void end_all(void)
         struct ward *ward = &monitor.wards[i];
         if (ward->role == WARD_NONE)
             continue;
+        stop_glider(ward);
         (void)kill(ward->pid, SIGKILL);
         while (waitpid(ward->pid, NULL, 0) == -1 && errno == EINTR)
             ;
@@ -301,6 +310,7 @@ static void bury(struct ward *ward, int status)
 {
     char how[96];
     const bool was_successor = ward->role == WARD_SUCCEEDING || ward->was_successor;
+    stop_glider(ward);
     say_last_words(ward);
     const bool was_draining = ward->role == WARD_DRAINING;
     const bool is_clean = monitor.stop_level > 0 ? status_when_stopped(status) == 0 : status == 0;
@@ -331,8 +341,10 @@ static void reap(void)
         if (ward != NULL)
             bury(ward, status);
         for (size_t i = 0; ward == NULL && i < WARDS_MAX; i++)
-            if (monitor.wards[i].glider == pid)
-                monitor.wards[i].deadline_ns = 1; /* it is done */
+            if (monitor.wards[i].glider == pid) {
+                monitor.wards[i].glider = GLIDER_DONE;
+                monitor.wards[i].deadline_ns = 1; /* at once */
+            }
     }
 }
 
@@ -350,9 +362,7 @@ static void accuse(struct ward *ward, int tid)
 /* It has said where it is, or will never: let it end. */
 static void condemn(struct ward *ward)
 {
-    if (ward->glider > 0)
-        (void)kill(ward->glider, SIGKILL);
-    ward->glider = 0;
+    stop_glider(ward);
     ward->role = WARD_CONDEMNED;
     ward->deadline_ns = clock_mono_ns() + CORE_NS_MAX;
     if (!ward->has_told || channel_send(ward->channel, CHANNEL_END, 0, -1) != 0)
@@ -406,6 +416,11 @@ static void become_ready(struct ward *ward, int32_t drain_s)
 {
     struct ward *before = find_role(WARD_SERVING);
     ward->drain_ns = (uint64_t)MAX(drain_s, 0) * CLOCK_NS_PER_S;
+    if (ward->role != WARD_STARTING && ward->role != WARD_SERVING &&
+        ward->role != WARD_SUCCEEDING) { /* those of whoever serves count */
+        sockets_close(&ward->sockets);
+        return;
+    }
     adopt_sockets(ward);
     if (ward->role == WARD_SUCCEEDING) {
         monitor.has_program = true;
@@ -429,8 +444,10 @@ static void obey(struct ward *ward, const struct channel_message *message, int f
         ward->sockets.fds[ward->sockets.count++] = fd;
         return;
     }
-    if (fd >= 0)
+    if (fd >= 0) {
+        mtevL(mtev_error, "monitor: more than %d sockets: one is not kept\n", CHILD_SOCKETS_MAX);
         close(fd);
+    }
     if (message->word == CHANNEL_READY)
         become_ready(ward, message->number);
     else if (message->word == CHANNEL_RELOADED && ward->role == WARD_SERVING)

@@ -45,7 +45,7 @@ struct ward {
     uint64_t started_ns;
     uint64_t deadline_ns; /* for what its role waits for; 0: none */
     uint64_t drain_ns;    /* how long it may drain */
-    pid_t glider;         /* that looks into it; 0: none */
+    pid_t glider;         /* that looks into it; 0: none; -1: it is done */
 };
 
 /*

@@ -249,6 +249,17 @@ class Docs(unittest.TestCase):
             self.assertEqual(talk(relay, f"{port}\n"), "hello you, over TLSv1.3\n")
             self.assertEqual(talk(relay, f"{relay[1]}\n"), "Connection reset by peer\n")
 
+    def test_a_service_is_started_again_and_drains(self):
+        served = Served(self.folder, "ticker", "http_rest_api", "ticker")
+        served.command.append("-m")
+        with served as (http_address, ticker):
+            self.assertEqual(get(http_address, "/process"), (200, "process 1\n"))
+            with socket.create_connection(ticker, timeout=20) as connection:
+                with connection.makefile() as lines:
+                    self.assertEqual([next(lines) for _ in range(3)], ["1\n", "2\n", "3\n"])
+                    served.process.terminate()
+                    self.assertEqual(list(lines)[-1], "bye\n")
+
     def said_by(self, name):
         """What a program of the guide prints before it ends."""
         program = compiled(self.folder, os.path.join(GUIDE, "code", name + ".c"))
