@@ -31,6 +31,8 @@ static const struct key_element elements[] = {{.path = "", .flags = KEY_OPEN}, {
 
 static const struct key keys[] = {
     {"", "@lockfile", KEY_TEXT, .says = "The file that mtev_main() locks."},
+    {"", "@seccomp", KEY_BOOLEAN, .otherwise = "false",
+     .says = "A process that serves gives up system calls that it does not need."},
     {"", "@workingdir", KEY_FOLDER, .says = "The folder where relative paths begin."},
     {"include", "@file", KEY_TEXT, .says = "The file whose elements are put in place."},
     {"include", "@snippet", KEY_BOOLEAN, .otherwise = "false",

@@ -5,10 +5,12 @@
 #include "eventer/pool.h"
 #include "listener/listener.h"
 #include "main/channel.h"
+#include "main/confine.h"
 #include "main/crash.h"
 #include "main/daemon.h"
 #include "main/notify.h"
 #include "main/signals.h"
+#include "main/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,6 +170,17 @@ static void say_ready(void)
     daemon_is_ready();
 }
 
+/* Called when all loops run, before any of them lets traffic in. */
+static mtev_hook_return_t confine_all(void *closure)
+{
+    int err = confine();
+    if (err != 0) {
+        mtevL(mtev_error, "seccomp: %s\n", strerrordesc_np(-err));
+        exit(START_STATUS_WRONG);
+    }
+    return MTEV_HOOK_CONTINUE;
+}
+
 /* Offer what the service manager or the process before this one has bound. */
 static void offer_sockets(void)
 {
@@ -183,6 +196,9 @@ int child_serve(int (*run)(void))
 {
     offer_sockets();
     int err = pool_at_start(say_ready);
+    if (err == 0 && start_wants_confinement() &&
+        eventer_started_hook_register("confine", confine_all, NULL) != 0)
+        err = -ENOMEM;
     if (err == 0)
         err = crash_begin();
     if (err == 0)

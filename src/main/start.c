@@ -7,6 +7,7 @@
 #include "eventer/pool.h"
 #include "eventer/props.h"
 #include "main/child.h"
+#include "main/confine.h"
 #include "main/crash.h"
 #include "main/daemon.h"
 #include "main/lockfile.h"
@@ -45,6 +46,7 @@ static size_t property_count;
 
 static int lock_fd = -1; /* held until the process ends */
 static bool is_debugging;
+static bool wants_confinement;
 
 /* ---- logs ------------------------------------------------------------------------ */
 
@@ -246,6 +248,20 @@ static int enter_folder(enum start_mode mode)
     return err;
 }
 
+bool start_wants_confinement(void)
+{
+    return wants_confinement;
+}
+
+static int read_confinement(void)
+{
+    int err = conf_get_bool(MTEV_CONF_ROOT, "@seccomp", &wants_confinement);
+    if (err != 0 || !wants_confinement || confine_is_possible())
+        return err == -ENOENT ? 0 : err;
+    conf_value_error(MTEV_CONF_ROOT, "@seccomp", "the library was built without libseccomp");
+    return -ENOTSUP;
+}
+
 /* Whoever may, raises the hard limit, too: who comes later cannot. */
 static void raise_limits(void)
 {
@@ -309,6 +325,8 @@ static int load_configuration(const struct start *start)
         err = check_root(start->app_name);
     if (err == 0)
         err = watch_configure();
+    if (err == 0)
+        err = read_confinement();
     if (err == 0 && start->glider != NULL) {
         err = watch_set_glider(start->glider);
         if (err != 0)

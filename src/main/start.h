@@ -48,6 +48,9 @@ int start_configured(const struct start *start);
  */
 int start_and_serve(const struct start *start, int (*run)(void), int *out);
 
+/* True if the configuration wants confine(), which the process calls when it serves. */
+bool start_wants_confinement(void);
+
 /* In a child that is forked when another one has died: load the configuration anew.  0 or -errno.
  */
 int start_again(void);

@@ -22,10 +22,12 @@
 #define SECONDS_MAX   86400.0
 
 struct mtev_watchdog {
-    struct pulse *pulse; /* NULL: nobody watches */
+    struct mtev_watchdog *next; /* of all, which live as long as the process */
+    struct pulse *pulse;        /* NULL: nobody watches */
     char name[PULSE_NAME_MAX + 1];
 };
 
+static _Atomic(struct mtev_watchdog *) all;
 static struct mtev_watchdog *default_watchdog; /* made once, enabled by its first beat */
 static pthread_once_t default_once = PTHREAD_ONCE_INIT;
 
@@ -42,14 +44,18 @@ static int answer(int err)
 mtev_watchdog_t *mtev_watchdog_create(void)
 {
     struct mtev_watchdog *watchdog = alloc_zeroed(1, sizeof(*watchdog));
-    if (watchdog == NULL || pulse_own() == NULL)
-        return watchdog;
+    if (watchdog == NULL)
+        return NULL;
     watchdog->pulse = pulse_enter("");
-    if (watchdog->pulse != NULL)
-        return watchdog;
-    alloc_free(watchdog);
-    errno = ENOSPC;
-    return NULL;
+    if (watchdog->pulse == NULL && pulse_own() != NULL) {
+        alloc_free(watchdog);
+        errno = ENOSPC;
+        return NULL;
+    }
+    watchdog->next = atomic_load(&all);
+    while (!atomic_compare_exchange_weak(&all, &watchdog->next, watchdog))
+        ;
+    return watchdog;
 }
 
 static void make_default(void)

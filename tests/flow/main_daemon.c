@@ -13,8 +13,9 @@
  *                                             a status or "crash", or if that is "hang" sleeps
  * GET /slow says "begun" on stdout, waits for a job of 300 ms in a coroutine and answers "done".
  * GET /log logs a line on mtev_notice, GET /id answers the id of the process and how often one was
- * started, GET /crash faults in a coroutine called "clumsy", and GET /stall never ends.
- * The listener type "keep" holds connections open; "talk" does until it is told of a drain.
+ * started, GET /start tries to start a program, GET /crash faults in a coroutine called "clumsy",
+ * and GET /stall never ends. The listener type "keep" holds connections open; "talk" does until it
+ * is told of a drain.
  */
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
@@ -89,6 +90,22 @@ static int stall(mtev_http_rest_closure_t *restc, int npats, char **pats)
     return 0;
 }
 
+/* Try what a confined process must not do. */
+static int start_program(mtev_http_rest_closure_t *restc, int npats, char **pats)
+{
+    (void)npats, (void)pats;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    mtev_http_response_ok(restc->http_ctx, "text/plain");
+    mtev_http_response_appendf(restc->http_ctx, "%s, ", pid < 0 ? strerror(errno) : "a process");
+    char *const argv[] = {(char *)(uintptr_t) "/nowhere", NULL};
+    execv(argv[0], argv);
+    mtev_http_response_appendf(restc->http_ctx, "%s\n", strerror(errno));
+    mtev_http_response_end(restc->http_ctx);
+    return 0;
+}
+
 static int log_line(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
     (void)npats, (void)pats;
@@ -151,6 +168,7 @@ static int child_main(void)
     mtev_http_rest_new_rule("GET", "/", "^log$", log_line);
     mtev_http_rest_new_rule("GET", "/", "^id$", tell_id);
     mtev_http_rest_new_rule("GET", "/", "^stall$", stall);
+    mtev_http_rest_new_rule("GET", "/", "^start$", start_program);
     mtev_listener_register_aco_function("talk", talk);
     mtev_listener_register_aco_function("keep", keep);
     mtev_listener_init("daemon");
