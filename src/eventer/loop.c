@@ -155,6 +155,21 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+/* A sanitizer looks for pointers in a room, too. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/lsan_interface.h>
+#define NOTE_ROOT(p, size) __lsan_register_root_region((p), (size))
+#else
+#define NOTE_ROOT(p, size) ((void)(p))
+#endif
+
 static char *room; /* for loops; NULL: none */
 static size_t room_left;
 
@@ -174,6 +189,7 @@ static struct loop *take_memory(void)
     room += size;
     room_left -= size;
     loop->is_in_room = true;
+    NOTE_ROOT(loop, size);
     return loop;
 }
 

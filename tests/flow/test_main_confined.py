@@ -1,6 +1,6 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: MIT
-"""Goal: a process that has given up system calls still does all that it serves for, and nothing else.
+"""Goal: a process that has given up system calls still does all that it serves for, and no more.
 Method: main_daemon (the argument) with seccomp="on" answers in coroutines, jobs and callbacks, over
 TCP and a unix socket, logs, opens its logs anew, loads a configuration with another listener, shows
 its coroutines, is replaced, explains a crash, and drains; every thread is under the filter.
