@@ -26,8 +26,6 @@
 
 struct child child_self = {.channel = -1};
 
-static _Atomic bool is_ready;
-
 /* ---- across execve(2) ------------------------------------------------------------ */
 
 static int keep(int fd)
@@ -137,11 +135,6 @@ void child_say_reloaded(int err)
         notify_ready(err == 0 ? "Serving" : "Serving; its new configuration is wrong");
 }
 
-bool child_is_ready(void)
-{
-    return atomic_load(&is_ready);
-}
-
 /* Called when the process is to end, before the listeners are. */
 static void say_stopping(void)
 {
@@ -153,14 +146,21 @@ static void say_stopping(void)
         notify_stopping();
 }
 
-/* Called when the loops let traffic in: every listener is bound. */
-static void say_ready(void)
+/* Called when the loops let traffic in. */
+static void prepare_end(void)
 {
     if (pool_at_stop(say_stopping) != 0) /* the last one there is the first one called */
         mtevL(mtev_error, "too many hooks: this process will not end as it should\n");
+}
+
+/*
+ * Called when all loops run and every listener is bound, before any lets traffic in: who has been
+ * answered may rely on the monitor's knowing.
+ */
+static mtev_hook_return_t say_ready(void *closure)
+{
     listener_drop_inherited();
     pulse_enter_loops();
-    atomic_store(&is_ready, true);
     child_say_ready();
     if (child_self.monitor == 0) {
         notify_ready("Serving");
@@ -168,9 +168,9 @@ static void say_ready(void)
             (void)alive_every(NULL, 0, NULL, NULL);
     }
     daemon_is_ready();
+    return MTEV_HOOK_CONTINUE;
 }
 
-/* Called when all loops run, before any of them lets traffic in. */
 static mtev_hook_return_t confine_all(void *closure)
 {
     int err = confine();
@@ -195,8 +195,10 @@ static void offer_sockets(void)
 int child_serve(int (*run)(void))
 {
     offer_sockets();
-    int err = pool_at_start(say_ready);
-    if (err == 0 && start_wants_confinement() &&
+    int err = pool_at_start(prepare_end);
+    if (err == 0 && eventer_started_hook_register("ready", say_ready, NULL) != 0)
+        err = -ENOMEM;
+    if (err == 0 && start_wants_confinement() && /* the last one there is the first one called */
         eventer_started_hook_register("confine", confine_all, NULL) != 0)
         err = -ENOMEM;
     if (err == 0)

@@ -47,7 +47,4 @@ void child_say_ready(void);
  */
 void child_say_reloaded(int err);
 
-/* True once it has been said that this process is ready. */
-bool child_is_ready(void);
-
 #endif
