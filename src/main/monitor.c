@@ -36,6 +36,7 @@
 #define CORE_NS_MAX   (60 * CLOCK_NS_PER_S)   /* to write a core */
 #define LATE_NS_MAX   (5 * CLOCK_NS_PER_S)    /* beyond the time that a child may drain */
 #define LINE_LEN_MAX  1024                    /* of what a child had to say */
+#define NOBODY        (-1)                    /* in place of an id */
 #define GLIDER_DONE   (-1)                    /* in place of its id */
 #define GAVE_UP       0                       /* the status when there were too many deaths */
 
@@ -49,10 +50,10 @@ static struct monitor {
     struct sockets sockets; /* of whoever serves or served last */
     bool has_program;       /* a new one is started by executing it, since an upgrade was made */
     uint32_t starts;
-    int stop_level; /* 1: they drain; 2: they end */
-    bool has_said_stopping;
-    uint64_t start_ns;                      /* when to start another; 0: never */
-    unsigned short_lives;                   /* in a row */
+    int stop_level;       /* 1: they drain; 2: they end */
+    pid_t last;           /* who served when that began, and whose status counts; 0: it has not */
+    uint64_t start_ns;    /* when to start another; 0: never */
+    unsigned short_lives; /* in a row */
     uint64_t deaths[WATCH_RETRIES_MAX + 1]; /* when; a ring */
     size_t death_count;
     bool is_over;
@@ -203,9 +204,11 @@ static void stop(int level)
 {
     monitor.stop_level = MIN(2, monitor.stop_level + level);
     monitor.start_ns = 0;
-    if (!monitor.has_said_stopping)
+    if (monitor.last == 0) {
+        const struct ward *serving = find_main();
+        monitor.last = serving == NULL ? NOBODY : serving->pid;
         notify_stopping();
-    monitor.has_said_stopping = true;
+    }
     for (size_t i = 0; i < WARDS_MAX; i++)
         if (monitor.wards[i].role != WARD_NONE)
             tell_stop(&monitor.wards[i], monitor.stop_level == 1 ? SIGNALS_DRAIN : SIGNALS_END);
@@ -325,7 +328,8 @@ static void bury(struct ward *ward, int status)
         else if (monitor.stop_level == 0)
             monitor.start_ns = clock_mono_ns();
     } else if (monitor.stop_level > 0) {
-        monitor.status = status_when_stopped(status);
+        if (ward->pid == monitor.last)
+            monitor.status = status_when_stopped(status);
     } else if (!was_draining) {
         replace(ward, status);
     }
