@@ -3,8 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/number.h"
-
-#include <mtev_log.h>
+#include "log/log.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -119,6 +118,7 @@ static int become(const struct identity *identity)
     if (rv == 0)
         rv = setresgid(identity->gid, identity->gid, identity->gid);
     if (rv == 0 && identity->has_user) {
+        (void)log_give_files(identity->uid, identity->gid); /* what is not given stays open */
         (void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
         rv = setresuid(identity->uid, identity->uid, identity->uid);
     }

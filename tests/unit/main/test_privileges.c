@@ -14,6 +14,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #define USER  "nobody"
 #define OTHER "daemon" /* another user, and a group */
@@ -114,6 +115,29 @@ static int become_both(void)
     return groups_of(USER, OTHER);
 }
 
+static char log_path[] = "/tmp/test_privileges.XXXXXX";
+
+static int log_as_number(void)
+{
+    struct stat found;
+    mtev_log_stream_t log = mtev_log_stream_new("given", "file", log_path, NULL, NULL);
+    if (log == NULL || privileges_drop("54321", "54322") != 0 || stat(log_path, &found) != 0)
+        return 7;
+    printf("%d %d %o\n", (int)found.st_uid, (int)found.st_gid, found.st_mode & 0777);
+    return mtev_log_stream_reopen(log) == 0 ? 5 : 8;
+}
+
+static void log_files_can_be_opened_anew_afterwards(void **state)
+{
+    int fd = mkstemp(log_path);
+    assert_true(fd >= 0);
+    assert_int_equal(child_status(log_as_number), is_root() ? 5 : 7);
+    if (is_root())
+        assert_string_equal(child_said, "54321 54322 600\n");
+    close(fd);
+    unlink(log_path);
+}
+
 static void numbers_and_groups_are_taken(void **state)
 {
     char wanted[64];
@@ -183,9 +207,13 @@ static void every_allocation_may_fail(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(root_becomes_a_user_for_good),  cmocka_unit_test(numbers_and_groups_are_taken),
-    cmocka_unit_test(whoever_is_that_user_stays_it), logged_test(nothing_asked_is_nothing_done),
-    logged_test(who_is_not_known_is_named),          logged_test(every_allocation_may_fail),
+    cmocka_unit_test(root_becomes_a_user_for_good),
+    cmocka_unit_test(log_files_can_be_opened_anew_afterwards),
+    cmocka_unit_test(numbers_and_groups_are_taken),
+    cmocka_unit_test(whoever_is_that_user_stays_it),
+    logged_test(nothing_asked_is_nothing_done),
+    logged_test(who_is_not_known_is_named),
+    logged_test(every_allocation_may_fail),
 };
 
 HARNESS_MAIN(tests)
