@@ -117,6 +117,21 @@ class Installed(unittest.TestCase):
         with open(schema, encoding="utf-8") as file:
             self.assertEqual(file.read(), run([eventer, "schema"]))
 
+    def test_all_that_libmtevs_programs_start_starts_in_any_order(self):
+        program = os.path.join(self.folder.name, "startup")
+        configuration = os.path.join(self.folder.name, "startup.conf")
+        run([*COMPILE, "-std=gnu11", os.path.join(SOURCE, "tests/compat/startup.c"), "-o",
+             program, *self.flags()])
+        for folder in ("", ' directory="/nonexistent"', ' directory=""'):
+            with open(configuration, "w", encoding="utf-8") as file:
+                file.write(f"""<startup><modules{folder}/>
+                           <listeners address="127.0.0.1" port="0"><listener type="mtev_console"/>
+                           <listener type="http_rest_api"/><listener type="control_dispatch"/>
+                           </listeners><rest><acl/></rest></startup>""")
+            for order in ("carld", "dcral", "racdl", "acrld"):
+                with self.subTest(folder=folder, order=order):
+                    self.assertEqual(run([program, order, configuration], **self.environment), "")
+
     def config(self, *options):
         """Return the words that mtev-config prints."""
         script, = glob.glob(self.root + "/**/bin/mtev-config", recursive=True)
