@@ -2,6 +2,7 @@
 #include "console/commands_impl.h"
 #include "console/session.h"
 #include "console/state_impl.h"
+#include "eventer/pool.h"
 
 #include <mtev_listener.h>
 
@@ -35,5 +36,7 @@ void mtev_console_init(const char *appname)
              appname == NULL ? "" : appname);
     if (!commands_add_basic() || !commands_add_eventer() || !commands_add_log())
         mtevL(mtev_error, "mtev_console_init: out of memory: some commands are missing\n");
+    if (pool_at_stop(session_end_all) != 0)
+        mtevL(mtev_error, "mtev_console_init: sessions do not end before the process\n");
     mtev_listener_register_aco_function("mtev_console", session_serve);
 }

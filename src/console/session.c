@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <mtev_listener.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,11 @@
 
 static _Atomic uint32_t slots_in_use; /* a bit for each session */
 static_assert(MTEV_CONSOLE_SESSIONS_MAX == 32, "a session is a bit");
+
+/* Who is to be told when the process ends. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static mtev_console_closure_t sessions[MTEV_CONSOLE_SESSIONS_MAX]; /* by slot */
+static atomic_bool is_ending;
 
 /* ---- what is said ---------------------------------------------------------------- */
 
@@ -270,24 +276,61 @@ static bool send_all(mtev_console_closure_t s)
     return true;
 }
 
+/* Say goodbye, once the process is to end. */
+static void take_leave(mtev_console_closure_t s)
+{
+    static const char words[] = "\nthe program ends\n";
+    if (s->has_taken_leave || !atomic_load(&is_ending))
+        return;
+    s->has_taken_leave = true;
+    (void)output_put(&s->output, words, sizeof(words) - 1, false, OUTPUT_DROP);
+}
+
+/* The reader shall read no more. */
+static void hang_up(mtev_console_closure_t s)
+{
+    output_close(&s->output);
+    eventer_aco_close(s->e);
+    s->has_hung_up = true;
+}
+
 /* Send until the reader is at its end, and all is sent. */
 static void writer(mtev_console_closure_t s, eventer_aco_t wake)
 {
     uint64_t count;
     for (;;) {
+        take_leave(s);
         output_take(&s->output, &s->sending);
         if (s->sending.len > 0) {
-            if (!send_all(s)) {
-                output_close(&s->output);
-                eventer_aco_close(s->e);
-            }
+            if (!send_all(s))
+                hang_up(s);
             s->sending.len = 0;
         } else if (s->is_reader_done) {
             break;
+        } else if (s->has_taken_leave && !s->has_hung_up) {
+            hang_up(s);
         } else {
             (void)eventer_aco_read(wake, &count, sizeof(count), NULL);
         }
     }
+}
+
+void session_end_all(void)
+{
+    atomic_store(&is_ending, true);
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < MTEV_CONSOLE_SESSIONS_MAX; i++)
+        if (sessions[i] != NULL)
+            output_wake(&sessions[i]->output);
+    pthread_mutex_unlock(&lock);
+}
+
+/* Session s (NULL: none) has the slot from now on. */
+static void enter_session(int slot, mtev_console_closure_t s)
+{
+    pthread_mutex_lock(&lock);
+    sessions[slot] = s;
+    pthread_mutex_unlock(&lock);
 }
 
 /* ---- beginning and end ----------------------------------------------------------- */
@@ -353,9 +396,11 @@ static int serve(mtev_console_closure_t s)
         close(s->output.wake_fd);
         return -ENOMEM;
     }
+    enter_session(s->slot, s);
     int err = eventer_aco_try_start(reader, s) == 0 ? 0 : -ENOMEM;
     if (err == 0)
         writer(s, wake);
+    enter_session(s->slot, NULL);
     eventer_aco_close(wake);
     eventer_aco_free(wake);
     return err;

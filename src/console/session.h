@@ -10,4 +10,7 @@
 /* The coroutine of a connection: serve the operator until the end.  Yields. */
 void session_serve(void);
 
+/* Have all sessions end, also those that begin: the process does.  Any thread but a loop's. */
+void session_end_all(void);
+
 #endif

@@ -33,10 +33,11 @@ struct _console_state_stack { /* the newest first */
 };
 
 struct __mtev_console_closure {
-    eventer_aco_t e;      /* the writer's; the reader only reads */
-    struct output output; /* any thread's */
-    struct buf sending;   /* the writer's: taken from the output */
-    bool is_reader_done;  /* of both, in the loop */
+    eventer_aco_t e;                   /* the writer's; the reader only reads */
+    struct output output;              /* any thread's */
+    struct buf sending;                /* the writer's: taken from the output */
+    bool is_reader_done;               /* of both, in the loop */
+    bool has_taken_leave, has_hung_up; /* the writer's */
     bool is_telnet;
     bool must_end;    /* after this line */
     bool is_too_long; /* the line: all of it is dropped */

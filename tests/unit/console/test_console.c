@@ -7,6 +7,7 @@
 #include "operator.h"
 
 #include "base/alloc.h"
+#include "console/session.h"
 
 #include <poll.h>
 
@@ -334,6 +335,23 @@ static void each_allocation_may_fail(void **state)
     operator_leave(fd);
 }
 
+static void when_the_process_ends_all_sessions_do(void **state)
+{
+    add("block", block);
+    int idle = operator_sit_down(), busy = operator_sit_down();
+    operator_type(busy, "block\n");
+    tally_wait(&is_running);
+    session_end_all();
+    assert_string_equal(operator_hear(idle, ""), "\nthe program ends\n");
+    assert_string_equal(operator_hear(busy, ""), "\nthe program ends\n");
+    tally_raise(&may_end);
+    close(idle);
+    close(busy);
+    int late = connect_to(operator_socket);
+    assert_non_null(strstr(operator_hear(late, ""), "\nthe program ends\n"));
+    close(late);
+}
+
 static const struct CMUnitTest tests[] = {
     operator_test(a_command_that_blocks_holds_nobody_up),
     operator_test(lines_that_come_together_run_one_after_the_other),
@@ -349,6 +367,7 @@ static const struct CMUnitTest tests[] = {
     operator_test(who_does_not_read_holds_up_nobody_who_says),
     operator_test(a_stream_in_memory_is_shown),
     operator_test(each_allocation_may_fail),
+    operator_test(when_the_process_ends_all_sessions_do),
 };
 
 int main(void)
