@@ -67,9 +67,10 @@ class New(unittest.TestCase):
         root = os.path.join(self.folder, "root")
         self.make(name, "install", "DESTDIR=" + root, "PREFIX=/opt")
         with open(root + f"/etc/systemd/system/{name}.service", encoding="utf-8") as file:
-            self.assertIn(f"ExecStart=/opt/bin/{name} -c /etc/{name}/{name}.conf\n", file.read())
+            self.assertIn(f"ExecStart=/opt/bin/{name} -m -c /etc/{name}/{name}.conf\n",
+                          file.read())
         self.assertTrue(os.access(root + f"/opt/bin/{name}", os.X_OK))
-        self.assertEqual(os.stat(root + f"/etc/{name}/{name}.conf").st_mode & 0o777, 0o640)
+        self.assertEqual(os.stat(root + f"/etc/{name}/{name}.conf").st_mode & 0o777, 0o644)
         self.make(name, "clean")
         left = sorted(os.listdir(os.path.join(self.folder, name)))
         self.assertEqual(left, ["Makefile", "README.md", name + ".c", name + ".conf",
