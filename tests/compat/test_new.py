@@ -7,6 +7,7 @@ makes a service, whose own Makefile builds it, tests it, and installs it.
 """
 import glob
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,41 @@ class New(unittest.TestCase):
             if os.path.isfile(file):
                 with open(file, encoding="utf-8") as text:
                     self.assertNotRegex(text.read(), "@NAME@|@ENV@|SPDX")
+
+    def heard(self, connection, end):
+        """What comes over a connection until it ends with end, or is at its end."""
+        text = b""
+        while not text.endswith(end.encode()) or not end:
+            piece = connection.recv(4096)
+            if not piece:
+                break
+            text += piece
+        return text.decode()
+
+    def test_the_console_of_a_service_ends_it(self):
+        self.assertEqual(self.new("looked-at")[0], 0)
+        self.make("looked-at")
+        folder = os.path.join(self.folder, "looked-at")
+        console = os.path.join(folder, "console")
+        with subprocess.Popen(["./looked-at", "-c", "looked-at.conf"], cwd=folder, text=True,
+                              stdout=subprocess.PIPE, env=dict(
+                                  os.environ, LOOKED_AT_PORT="0", LOOKED_AT_CONSOLE=console,
+                                  **self.environment)) as service:
+            for _ in range(2):
+                self.assertIn("listening on", service.stdout.readline())
+            with socket.socket(socket.AF_UNIX) as operator, \
+                    socket.socket(socket.AF_UNIX) as idle:
+                for connection in (operator, idle):
+                    connection.settimeout(20)
+                    connection.connect(console)
+                    self.assertEqual(self.heard(connection, "# "), "looked-at# ")
+                operator.sendall(b"show rest\n")
+                self.assertIn("hello", self.heard(operator, "# "))
+                operator.sendall(b"shutdown\n")
+                self.assertIn("the program ends\n", self.heard(operator, ""))
+                self.assertEqual(self.heard(idle, ""), "\nthe program ends\n")
+            self.assertEqual(service.wait(20), 0)
+        self.assertFalse(os.path.exists(console))
 
     def test_the_tests_of_a_service_find_what_is_wrong(self):
         self.assertEqual(self.new("broken")[0], 0)
