@@ -9,6 +9,7 @@
 #include "main/crash.h"
 #include "main/daemon.h"
 #include "main/notify.h"
+#include "main/reload.h"
 #include "main/signals.h"
 #include "main/start.h"
 
@@ -139,6 +140,7 @@ void child_say_reloaded(int err)
 static void say_stopping(void)
 {
     const int *passed;
+    reload_end(); /* it needs the loops */
     pulse_leave_loops();
     if (signals_have_successor() || notify_sockets(&passed) > 0)
         listener_stop_accepting(); /* the sockets are somebody else's, too */

@@ -38,21 +38,28 @@ static struct handled {
 
 #define HANDLED_COUNT (sizeof(handled) / sizeof(handled[0]))
 
-static _Atomic pid_t reporter;                /* the thread that reports; 0: nothing has happened */
-static _Atomic uint32_t answers;              /* other threads that have said what they do */
-static char trace_path[WATCH_PATH_MAX + 128]; /* "": none */
+static _Atomic pid_t reporter;   /* the thread that reports; 0: nothing has happened */
+static _Atomic pid_t asked;      /* the other thread whose turn it is to say what it does */
+static _Atomic uint32_t answers; /* other threads that have said what they do */
+static char trace_path[WATCH_PATH_MAX + 128];  /* "": none */
 static char diagnose_path[WATCH_PATH_MAX + 1]; /* the glider of a process without a monitor */
 static _Atomic int fds_to_close[FDS_MAX];      /* fd + 1; 0: free */
 static void *own_stack;                        /* of the thread that began, for the handler */
 
 /* ---- who says something ---------------------------------------------------------- */
 
-/* Another thread than the one that reports: say it, and stop here. */
+/*
+ * Another thread than the one that reports: stop here, and say it when it is our turn.  One that is
+ * here because of a fault of its own has its turn, too.
+ */
 static void answer(const ucontext_t *context)
 {
+    const struct timespec moment = {.tv_nsec = 1000000};
+    while (atomic_load(&asked) != gettid()) /* pairs with ask() */
+        nanosleep(&moment, NULL);
     mtev_log_enter_sighandler();
     report_thread(context);
-    atomic_fetch_add(&answers, 1);
+    atomic_fetch_add(&answers, 1); /* pairs with wait_for_answer() */
     for (;;)
         pause();
 }
@@ -67,6 +74,7 @@ static void wait_for_answer(uint32_t before)
 static void ask(pid_t tid)
 {
     const uint32_t before = atomic_load(&answers);
+    atomic_store(&asked, tid);
     if (syscall(SYS_tgkill, getpid(), tid, CRASH_STALL_SIGNAL) != 0)
         return; /* it has just ended */
     wait_for_answer(before);

@@ -13,8 +13,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of both */
-static bool is_under_way, is_wanted_again;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
+static pthread_cond_t is_done = PTHREAD_COND_INITIALIZER;
+static bool is_under_way, is_wanted_again, has_ended;
 
 /* The log files first: what follows may have to be said. */
 static int load(void)
@@ -32,9 +33,9 @@ static int load(void)
 static bool begin(void)
 {
     pthread_mutex_lock(&lock);
-    const bool is_first = !is_under_way;
+    const bool is_first = !is_under_way && !has_ended;
     is_wanted_again = is_under_way;
-    is_under_way = true;
+    is_under_way = is_under_way || is_first;
     pthread_mutex_unlock(&lock);
     return is_first;
 }
@@ -42,11 +43,22 @@ static bool begin(void)
 static bool goes_on(void)
 {
     pthread_mutex_lock(&lock);
-    is_under_way = is_wanted_again;
+    is_under_way = is_wanted_again && !has_ended;
     is_wanted_again = false;
     const bool again = is_under_way;
+    if (!again)
+        pthread_cond_broadcast(&is_done);
     pthread_mutex_unlock(&lock);
     return again;
+}
+
+void reload_end(void)
+{
+    pthread_mutex_lock(&lock);
+    has_ended = true;
+    while (is_under_way)
+        pthread_cond_wait(&is_done, &lock);
+    pthread_mutex_unlock(&lock);
 }
 
 void reload(void)

@@ -14,4 +14,8 @@
  */
 void reload(void);
 
+/* Wait for the one that is under way, and begin no other: while the loops still run.  Main thread.
+ */
+void reload_end(void);
+
 #endif

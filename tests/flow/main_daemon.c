@@ -14,8 +14,8 @@
  * GET /slow says "begun" on stdout, waits for a job of 300 ms in a coroutine and answers "done".
  * GET /log logs a line on mtev_notice, GET /id answers the id of the process and how often one was
  * started, GET /start tries to start a program, GET /crash faults in a coroutine called "clumsy",
- * and GET /stall never ends. The listener type "keep" holds connections open; "talk" does until it
- * is told of a drain.
+ * GET /wait waits in one called "patient" for longer than any test, and GET /stall never ends. The
+ * listener type "keep" holds connections open; "talk" does until it is told of a drain.
  */
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
@@ -74,6 +74,15 @@ static int tell_id(mtev_http_rest_closure_t *restc, int npats, char **pats)
     return 0;
 }
 
+static int wait_long(mtev_http_rest_closure_t *restc, int npats, char **pats)
+{
+    (void)restc, (void)npats, (void)pats;
+    eventer_aco_set_name("patient");
+    say("waiting");
+    eventer_aco_sleep(&(struct timeval){1000, 0});
+    return 0;
+}
+
 static int crash(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
     (void)restc, (void)npats, (void)pats;
@@ -86,7 +95,7 @@ static int stall(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
     (void)restc, (void)npats, (void)pats;
     for (volatile bool goes_on = true; goes_on;)
-        ;
+        usleep(0); /* or ThreadSanitizer would let no handler of a signal run */
     return 0;
 }
 
@@ -165,6 +174,8 @@ static int child_main(void)
     mtev_http_rest_init();
     mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^slow$", slow), mtev_true);
     mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^crash$", crash), mtev_true);
+    mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^wait$", wait_long),
+                                 mtev_true);
     mtev_http_rest_new_rule("GET", "/", "^log$", log_line);
     mtev_http_rest_new_rule("GET", "/", "^id$", tell_id);
     mtev_http_rest_new_rule("GET", "/", "^stall$", stall);

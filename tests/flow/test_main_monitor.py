@@ -94,13 +94,14 @@ class Monitored(Case):
         self.addCleanup(os.rmdir, folder)
         daemon = self.start(watchdog=f'tracedir="{folder}"')
         pid, _ = self.child()
-        self.asked_to("/slow")
-        daemon.until_said("begun")
+        self.asked_to("/wait")
+        daemon.until_said("waiting")
         self.asked_to("/crash")
         self.wait_for_end(daemon, pid)
         said = daemon.complained()
         for wanted in (f"daemon[{pid}]: Aborted", "in the coroutine clumsy started at",
-                       "loop e:default/0", "loop e:default/1", "waiting for: a job"):
+                       "loop e:default/0", "loop e:default/1", "coroutine patient started at",
+                       "waiting for: time"):
             self.assertIn(wanted, said)
         trace = os.path.join(folder, f"daemon.{pid}.trace")
         with open(trace, encoding="utf-8", errors="replace") as file:
@@ -118,8 +119,8 @@ class Monitored(Case):
         said = daemon.complained()
         self.assertRegex(said, r"monitor: e:default/[01] of process \d+ has been busy with one "
                          r"thing for [\d.]+ s: it is ended\n")
-        self.assertRegex(said, r"a thread stalls\nthread \d+, loop e:default/[01]:\n"
-                         r".*main_daemon\(")
+        self.assertRegex(said, r"(?s)a thread stalls\nthread \d+, loop e:default/[01]:\n"
+                         r".*?main_daemon\(")
         self.assertNotEqual(self.child()[0], pid)
         self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
