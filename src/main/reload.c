@@ -5,6 +5,7 @@
 #include "listener/listener.h"
 #include "main/child.h"
 #include "main/notify.h"
+#include "tls/tls.h"
 
 #include <mtev_log.h>
 
@@ -25,6 +26,8 @@ static int load(void)
     int err = conf_load(NULL);
     if (err == 0)
         err = listener_reload();
+    if (err == 0)
+        tls_reload_all(); /* files of certificates, which may be the same and hold others */
     if (err != 0)
         mtevL(mtev_error, "the configuration that was there before stays\n");
     return err;

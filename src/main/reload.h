@@ -8,9 +8,9 @@
 #define EVENTER_MAIN_RELOAD_H
 
 /*
- * Load the configuration anew, open the log files anew, and have listeners follow.  What is wrong
- * is said, and then all stays as it was.  Whoever asks while that is under way has it done once
- * more.  Any thread but a loop's.
+ * Load the configuration anew, open the log files anew, and have listeners and certificates follow.
+ * What is wrong is said, and then all stays as it was.  Whoever asks while that is under way has it
+ * done once more.  Any thread but a loop's.
  */
 void reload(void);
 
