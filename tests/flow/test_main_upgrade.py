@@ -11,7 +11,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 import unittest
 
 from daemon import PATIENCE, Case, Daemon, connect, get, is_closed, read_response, write_file
@@ -114,7 +113,7 @@ class Upgrade(Case):
             get(connection, "/id")
             return int(read_response(connection)[1].split()[0])
 
-    def under_load(self, daemon, number, times, word):
+    def under_load(self, daemon, number, times, is_done, prepare=lambda count: None):
         """Send a signal some times while clients ask; return the clients when they have ended."""
         clients = [Client(self.port, i % 2 == 0) for i in range(CLIENTS)]
         for client in clients:
@@ -122,8 +121,9 @@ class Upgrade(Case):
         try:
             for count in range(1, times + 1):
                 before = sum(client.answers for client in clients)
+                prepare(count)
                 daemon.signal(number)
-                daemon.until(lambda: word(count), f"done {count} times")
+                daemon.until(lambda: is_done(count, clients), f"done {count} times")
                 daemon.until(lambda: sum(client.answers for client in clients) > before + CLIENTS,
                              "answering")
         finally:
@@ -137,8 +137,10 @@ class Upgrade(Case):
     def test_upgrades_lose_no_request(self):
         daemon = self.start()
 
-        def is_upgraded(count):
-            return daemon.complained().count(" serves in place of process ") == count
+        def is_upgraded(count, clients):
+            said = daemon.complained().count(" serves in place of process ")
+            seen = set().union(*(client.pids.copy() for client in clients))
+            return said == count and len(seen) == count + 1
         clients = self.under_load(daemon, signal.SIGUSR2, 3, is_upgraded)
         self.assertEqual(len(set().union(*(client.pids for client in clients))), 4)
         daemon.until(lambda: len(daemon.listening()) == 1, "holding one socket")
@@ -146,13 +148,14 @@ class Upgrade(Case):
 
     def test_reloads_lose_no_request(self):
         daemon = self.start()
-        log = []
 
-        def is_reloaded(count):
-            log.append(count)
-            time.sleep(0.02)
-            return True
-        clients = self.under_load(daemon, signal.SIGHUP, 5, is_reloaded)
+        def change(count):
+            more = '<listener type="keep"/>' * (count % 2)
+            with open(self.path, "w", encoding="ascii") as file:
+                file.write(CONF.format(drain=10, ready=60, more=more))
+        clients = self.under_load(daemon, signal.SIGHUP, 5,
+                                  lambda count, _: len(daemon.listening()) == 1 + count % 2,
+                                  change)
         self.assertEqual(len(set().union(*(client.pids for client in clients))), 1)
         self.stops(daemon)
 
