@@ -237,6 +237,11 @@ static void check_attribute_of(struct check *check, struct xml_node *attribute,
         check_fault(check, attribute, "<%s> has no attribute \"%s\"%s",
                     xml_node_name(xml_element(attribute)), xml_node_name(attribute),
                     hint_of(&near, "\"", "\"").text);
+    else if (at->row->path[0] != '\0')
+        check_note(check, attribute,
+                   "<%s>: the attribute \"%s\" is not known here; the program may "
+                   "know it",
+                   xml_node_name(xml_element(attribute)), xml_node_name(attribute));
 }
 
 static void check_required(struct check *check, struct xml_node *element, const struct place *at)

@@ -102,18 +102,39 @@ static bool is_within(const char *path, const char *base)
     return strncmp(path, base, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
+/* May key, an attribute, stand on a row, or on what groups below it? */
+static bool is_attribute_of(const struct key *key, const char *path, bool is_group)
+{
+    bool is_own = !is_group && strcmp(key->element, path) == 0;
+    bool is_inherited = (key->flags & KEY_INHERITED) != 0;
+    return key->name[0] == '@' && (is_own || (is_inherited && is_within(key->element, path)));
+}
+
 /* The attributes of a row, or of what groups below it. */
 static void put_attributes(struct writing *w, const struct key_block *block, const char *path,
                            bool is_group)
 {
     for (size_t i = 0; i < block->key_count; i++) {
         const struct key *key = &block->keys[i];
-        bool is_own = !is_group && strcmp(key->element, path) == 0;
-        bool is_inherited = (key->flags & KEY_INHERITED) != 0;
-        if (key->name[0] == '@' && (is_own || (is_inherited && is_within(key->element, path))))
-            put_attribute(w, key, is_own && !is_inherited && (key->flags & KEY_REQUIRED) != 0);
+        bool is_needed = !is_group && strcmp(key->element, path) == 0 &&
+                         (key->flags & (KEY_REQUIRED | KEY_INHERITED)) == KEY_REQUIRED;
+        if (is_attribute_of(key, path, is_group))
+            put_attribute(w, key, is_needed);
     }
     put(w, "\n  <ref name=\"everywhere\"/>");
+}
+
+/* Attributes that only the program knows, of a row that may have them. */
+static void put_own_attributes(struct writing *w, const struct key_block *block, const char *path)
+{
+    put(w, "\n  <zeroOrMore><attribute><anyName><except>");
+    for (size_t i = 0; i < block->key_count; i++)
+        if (is_attribute_of(&block->keys[i], path, false) &&
+            (block->keys[i].flags & KEY_PREFIX) == 0)
+            put(w, "<name>%s</name>", block->keys[i].name + 1);
+    for (size_t i = 0; i < key_everywhere_count; i++)
+        put(w, "<name>%s</name>", key_everywhere[i].name + 1);
+    put(w, "</except></anyName></attribute></zeroOrMore>");
 }
 
 /* May the row stand directly in base, or in a group there? */
@@ -223,6 +244,8 @@ static void put_row(struct writing *w, const struct key_block *block, const stru
     put_name(w, row->path, "\"><element name=\"");
     put(w, "%s\">", slash == NULL ? row->path : slash + 1);
     put_attributes(w, block, row->path, false);
+    if ((row->flags & KEY_OPEN) != 0)
+        put_own_attributes(w, block, row->path);
     put(w, "\n  <ref name=\"");
     put_name(w, row->path, "-content\"/></element></define>");
     put_content(w, block, row, false);
@@ -313,9 +336,24 @@ static void on_fault(void *closure, const char *file, long line, const char *wha
     check_tell(closure, file, line, text);
 }
 
+/* The schema knows nothing of names with a name space, which are the program's own. */
+static bool has_prefix(struct xml_doc *doc)
+{
+    for (struct xml_node *node = xml_root(doc); node != NULL; node = xml_next(node)) {
+        struct xml_node *attribute = xml_first_attribute(node);
+        while (attribute != NULL && xml_prefix(attribute) == NULL)
+            attribute = xml_next_attribute(attribute);
+        if (attribute != NULL || xml_prefix(node) != NULL)
+            return true;
+    }
+    return false;
+}
+
 void schema_check(struct check *check, struct xml_doc *doc)
 {
     struct buf text;
+    if (has_prefix(doc))
+        return;
     buf_init(&text, SCHEMA_BYTES_MAX);
     int err = schema_write(&text);
     if (err == 0)
