@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
 #include "console/commands_impl.h"
 #include "console/session.h"
 #include "console/state_impl.h"
@@ -20,8 +21,10 @@ bool commands_add(const struct command *commands, size_t count)
         for (size_t k = 0; k < COMMAND_GROUPS_MAX && c->groups[k] != NULL && state != NULL; k++)
             state = mtev_console_mksubdelegate(state, c->groups[k]);
         cmd_info_t *info = NCSCMD(c->name, c->func, c->autocomplete, NULL, c->closure);
-        if (info == NULL || mtev_console_state_add_cmd(state, info) == 0)
+        if (info == NULL || mtev_console_state_add_cmd(state, info) == 0) {
+            alloc_free(info);
             return false;
+        }
     }
     return true;
 }

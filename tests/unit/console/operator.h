@@ -22,6 +22,18 @@ static char operator_socket[64], operator_telnet[64], operator_past[64];
 
 static char operator_heard[1 << 20]; /* NUL-terminated: all that came since the last call */
 
+/*
+ * Remember what lives as long as the process, also where nobody else does any more, such as a
+ * command that another one has replaced.  Returns it.
+ */
+static inline void *operator_keep(void *kept)
+{
+    static void *all[4096];
+    static size_t count;
+    assert_true(count < sizeof(all) / sizeof(all[0]));
+    return all[count++] = kept;
+}
+
 /* Begin with two loops and consoles at unix sockets: one of lines, and one of telnet. */
 static inline void operator_begin(void)
 {

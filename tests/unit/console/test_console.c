@@ -16,7 +16,8 @@ static struct tally is_running = TALLY_NONE, may_end = TALLY_NONE;
 static void add(const char *name, console_cmd_func_t func)
 {
     cmd_info_t *command = NCSCMD(name, func, NULL, NULL, NULL);
-    assert_int_equal(mtev_console_state_add_cmd(mtev_console_state_initial(), command), 1);
+    assert_int_equal(
+        mtev_console_state_add_cmd(mtev_console_state_initial(), operator_keep(command)), 1);
 }
 
 static int block(mtev_console_closure_t s, int argc, char **argv, mtev_console_state_t *state,
@@ -70,7 +71,8 @@ static _Atomic int said;
 static void add_say_much(void)
 {
     cmd_info_t *command = NCSCMD("say", say_much, NULL, NULL, &said);
-    assert_int_equal(mtev_console_state_add_cmd(mtev_console_state_initial(), command), 1);
+    assert_int_equal(
+        mtev_console_state_add_cmd(mtev_console_state_initial(), operator_keep(command)), 1);
 }
 
 static void much_is_said_to_who_reads_it(void **state)

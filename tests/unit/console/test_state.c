@@ -47,7 +47,7 @@ static void add(mtev_console_state_t *state, const char *name, console_cmd_func_
                 const char *closure)
 {
     cmd_info_t *command = NCSCMD(name, func, NULL, NULL, (void *)(uintptr_t)closure);
-    assert_int_equal(mtev_console_state_add_cmd(state, command), 1);
+    assert_int_equal(mtev_console_state_add_cmd(state, operator_keep(command)), 1);
 }
 
 static void a_beginning_that_is_of_one_name_will_do(void **state)
@@ -176,8 +176,8 @@ static void add_without_memory(void *closure)
     snprintf(name, sizeof(name), "made%d", round++);
     mtev_console_state_t *made = mtev_console_mksubdelegate(first, name);
     assert_int_equal(made != NULL, mtev_console_state_get_cmd(first, name) != NULL);
-    mtev_console_state_t *alone = mtev_console_state_alloc();
-    cmd_info_t *command = NCSCMD("alone", say, NULL, NULL, NULL);
+    mtev_console_state_t *alone = operator_keep(mtev_console_state_alloc());
+    cmd_info_t *command = operator_keep(NCSCMD("alone", say, NULL, NULL, NULL));
     if (alone != NULL && command != NULL && mtev_console_state_add_cmd(alone, command) == 0)
         assert_null(mtev_console_state_get_cmd(alone, "alone"));
 }
