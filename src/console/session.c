@@ -388,6 +388,11 @@ static eventer_aco_t convert_wake(mtev_console_closure_t s)
     return e == NULL ? NULL : eventer_set_eventer_aco(e);
 }
 
+static void end_log(void *closure)
+{
+    session_log_end(closure);
+}
+
 /* Serve the operator until the end.  Returns 0 or -ENOMEM.  Yields. */
 static int serve(mtev_console_closure_t s)
 {
@@ -401,6 +406,11 @@ static int serve(mtev_console_closure_t s)
     if (err == 0)
         writer(s, wake);
     enter_session(s->slot, NULL);
+    if (s->log != NULL) { /* then nobody writes to the eventfd any more */
+        eventer_aco_simple_asynch_queue(end_log, s, line_queue());
+        if (eventer_aco_asynch_result() == EVENTER_JOB_REFUSED)
+            session_log_end(s); /* without memory, the loop has to wait itself */
+    }
     eventer_aco_close(wake);
     eventer_aco_free(wake);
     return err;
@@ -451,11 +461,6 @@ static void save_past(void *closure)
     past_save(s->past, s->past_file);
 }
 
-static void end_log(void *closure)
-{
-    session_log_end(closure);
-}
-
 /* Do something with the file of the lines of before, in a job.  Yields. */
 static void with_past_file(mtev_console_closure_t s, void (*func)(void *closure))
 {
@@ -485,8 +490,6 @@ void session_serve(void)
         if (serve(s) != 0)
             refusal = "out of memory\n";
         with_past_file(s, save_past);
-        if (s->log != NULL)
-            eventer_aco_simple_asynch_queue(end_log, s, line_queue());
     }
     if (s != NULL)
         session_free(s);

@@ -320,7 +320,7 @@ static void a_stream_in_memory_is_shown(void **state)
 
 static void visit(void *closure)
 {
-    static const char line[] = "help help\nexit\n";
+    static const char line[] = "help help\nlog connect news\nexit\n";
     int fd = connect_to(operator_socket);
     (void)!send(fd, line, strlen(line), MSG_NOSIGNAL); /* it may be closed already */
     operator_hear(fd, "");
