@@ -207,6 +207,7 @@ int tls_handshake_begin(eventer_t e, struct tls_context *context,
         alloc_free(h);
         return err;
     }
+    e->edge.may_read = false; /* the registration reports what is there already */
     tls_context_ref(context);
     ring_add_tail(all, &h->all);
     h->timer.fire = on_deadline;

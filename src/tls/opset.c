@@ -149,8 +149,10 @@ int tls_outcome(eventer_ssl_ctx_t *ctx, eventer_t e, int rv, int *mask)
         return 0;
     if (ctx->blocked == 0 || (what != SSL_ERROR_WANT_READ && what != SSL_ERROR_WANT_WRITE))
         return give_up(ctx);
-    if (ctx->blocked == EVENTER_WRITE && is_edge(e))
+    if (is_edge(e) && ctx->blocked == EVENTER_WRITE)
         e->edge.may_write = false;
+    else if (is_edge(e)) /* what is not known to be gone is not reported: edge_awaited() */
+        e->edge.may_read = false;
     *mask = ctx->blocked | EVENTER_EXCEPTION;
     return -EAGAIN;
 }
@@ -241,10 +243,8 @@ static HOT int tls_write(int fd, const void *buffer, size_t len, int *mask, void
         return count;
     }
     int err = tls_outcome(ctx, e, count, mask);
-    if (err == -EAGAIN && ctx->blocked == EVENTER_READ && is_edge(e)) {
-        e->edge.may_read = false;
+    if (err == -EAGAIN && ctx->blocked == EVENTER_READ && is_edge(e))
         cross(e);
-    }
     return fail(err == 0 ? -EPIPE : err);
 }
 
