@@ -27,7 +27,7 @@ test: ## build and run every test
 	@tools/build $(BUILD) -Dtests=enabled
 	@tools/run-tests $(BUILD)
 
-pollers := $(foreach suite,eventer:eventer coro listener http,--only $(suite))
+pollers := $(foreach suite,eventer:eventer coro tls listener http,--only $(suite))
 
 variants: ## test loops with poll and io_uring, and the coroutine core with its other switches
 	@tools/setup build test
