@@ -169,8 +169,9 @@ def build(name, folder):
         if "-MF" in command:
             command[command.index("-MF") + 1] = output + ".d"
         command[-1] = mutated if source == path else source
-        subprocess.run(command[:1] + ["-I" + folder] + command[1:-1] + ["-w", "-O1", "-g0"] +
-                       command[-1:], cwd=BUILD, check=True)
+        options = next(i for i, word in enumerate(command) if word.startswith("-"))  # behind ccache
+        subprocess.run(command[:options] + ["-I" + folder] + command[options:-1] +
+                       ["-w", "-O1", "-g0"] + command[-1:], cwd=BUILD, check=True)
         objects.append(output)
     program = os.path.join(folder, "sim")
     link = link_command()
