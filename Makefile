@@ -6,11 +6,13 @@ PREFIX ?= /usr/local
 BUILD ?= build
 SIM_FIRST ?= 1
 SIM_SEEDS ?= 100000
+SANITIZERS ?= asan tsan gcc-asan memcheck
 clang := env CC=clang CXX=clang++
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build run test variants sim cross sanitize bench install check-style format map clean
+.PHONY: help build run test variants sim cross sanitize deep bench install check-style format map clean
+.PHONY: $(SANITIZERS:%=build-%)
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 - \2/p' Makefile
@@ -51,14 +53,22 @@ cross: ## test the coroutine core for aarch64, under qemu
 		--cross-file=$(abspath $(BUILD)-aarch64-root)/cross.ini
 	@tools/run-tests --only aco --only coro $(BUILD)-aarch64
 
-# valgrind stands still where a thread waits in io_uring_enter(2) and another is to wake it.
-sanitize: ## run the tests under ASan and UBSan (clang, gcc), TSan (clang) and memcheck
+sanitize: ## run the tests under ASan and UBSan (clang, gcc), TSan (clang) and memcheck (SANITIZERS=...)
 	@tools/setup build sanitize
+	@$(MAKE) --no-print-directory $(SANITIZERS:%=build-%)
+	@tools/run-tests $(SANITIZERS:%=$(BUILD)-%)
+
+build-asan:
 	@$(clang) tools/build $(BUILD)-asan -Dtests=enabled -Db_sanitize=address,undefined
+build-tsan:
 	@$(clang) tools/build $(BUILD)-tsan -Dtests=enabled -Db_sanitize=thread
+build-gcc-asan:
 	@tools/build $(BUILD)-gcc-asan -Dtests=enabled -Db_sanitize=address,undefined
+# valgrind stands still where a thread waits in io_uring_enter(2) and another is to wake it.
+build-memcheck:
 	@tools/build $(BUILD)-memcheck -Dtests=enabled -Dvalgrind=true -Dio_uring=disabled
-	@tools/run-tests $(BUILD)-asan $(BUILD)-tsan $(BUILD)-gcc-asan $(BUILD)-memcheck
+
+deep: test variants sanitize cross sim ## all of these one after the other: before a release
 
 bench: ## measure beside the peers
 	@tools/setup build bench

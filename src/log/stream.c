@@ -126,6 +126,13 @@ static struct log_reach reach_of(const struct log_stream *s)
     return reach;
 }
 
+/* Not memcmp(3): what is between the members may differ. */
+static bool is_same_reach(const struct log_reach *a, const struct log_reach *b)
+{
+    return a->all == b->all && a->debug == b->debug && a->timestamps == b->timestamps &&
+           a->facility == b->facility && a->is_filtered == b->is_filtered;
+}
+
 /*
  * Work out what every stream reaches, from nothing and until nothing changes: sets only grow on the
  * way, so that this ends although streams may refer to each other in a circle.
@@ -139,7 +146,7 @@ static void work_out_reach(void)
         changed = false;
         for (struct log_stream *s = registry; s != NULL; s = s->next) {
             struct log_reach reach = reach_of(s);
-            changed = changed || memcmp(&reach, &s->reach, sizeof(reach)) != 0;
+            changed = changed || !is_same_reach(&reach, &s->reach);
             s->reach = reach;
         }
     }
@@ -232,7 +239,7 @@ static int make_with_parents(const char *name, struct log_stream **out)
             int err = len > LOG_NAME_MAX ? -ENAMETOOLONG : make_stream(name, end, &s);
             if (err != 0)
                 return err;
-            s->edges[0].to = parent;
+            s->edges[0] = (struct log_edge){parent, NULL}; /* it may have been another's way */
             s->edge_count = parent != NULL;
         }
         parent = s;

@@ -115,9 +115,9 @@ static void what_is_off_is_not_found(void **state)
     int count = 0, value = 0;
     int32_t n = 0;
     assert_int_equal(conf_load_text("built-in", text), 0);
-    mtev_conf_release_sections_read(mtev_conf_get_sections_read(MTEV_CONF_ROOT, "//a", &count),
-                                    count);
+    mtev_conf_section_t *found = mtev_conf_get_sections_read(MTEV_CONF_ROOT, "//a", &count);
     assert_int_equal(count, 1);
+    mtev_conf_release_sections_read(found, count);
     mtev_conf_section_t b = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//b");
     assert_int_equal(mtev_conf_get_int32(b, "@n", &n), 1);
     assert_int_equal(n, 3);

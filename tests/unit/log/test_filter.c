@@ -200,6 +200,21 @@ static void a_filter_that_is_none_changes_nothing(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, said_set_up, said_tear_down)
 
+/* Shown red by making the first way of a stream that is made again without its filter. */
+static void a_stream_that_is_made_again_has_no_filter(void **state)
+{
+    mtev_log_stream_t above = mtev_log_stream_find("first");
+    mtev_log_stream_add_stream(above, said_stream);
+    mtev_log_stream_t ls = mtev_log_stream_find("first/again");
+    assert_true(mtev_log_stream_add_stream_filtered(ls, above, "message =~ yes"));
+    mtevL(ls, "no\n");
+    assert_string_equal(said(), "");
+    mtev_log_stream_remove("first/again");
+    assert_ptr_equal(mtev_log_stream_find("first/again"), ls);
+    mtevL(ls, "no\n");
+    assert_string_equal(said(), "no\n");
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(tests_compare),
     cmocka_unit_test(what_is_no_filter_is_refused_with_its_place),
@@ -208,5 +223,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(no_memory_is_an_error),
     TEST(lines_go_where_filters_let_them),
     TEST(a_filter_that_is_none_changes_nothing),
+    TEST(a_stream_that_is_made_again_has_no_filter),
 };
 HARNESS_MAIN(tests)
