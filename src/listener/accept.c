@@ -233,13 +233,17 @@ static void drop_guest(struct event_guest *guest)
     listener_release(list_entry(guest, struct listen_socket, guest)->listener);
 }
 
+void accept_init(struct listen_socket *s)
+{
+    s->guest = (struct event_guest){.take = take_guest, .drop = drop_guest};
+}
+
 static int begin_in_loop(struct listen_socket *s)
 {
     eventer_t e = eventer_alloc_fd(on_acceptable, s, s->fd, INTEREST);
     if (e == NULL)
         return -ENOMEM;
     atomic_store_explicit(&s->burst, 1, memory_order_relaxed);
-    s->guest = (struct event_guest){.take = take_guest, .drop = drop_guest};
     e->guest = &s->guest;
     take_guest(&s->guest);
     event_set_owner(e, s->loop);

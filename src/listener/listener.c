@@ -80,6 +80,7 @@ static struct listener *listener_new(struct listen_settings *settings)
     for (uint32_t i = 0; i < count; i++) {
         l->sockets[i].listener = l;
         l->sockets[i].fd = -1;
+        accept_init(&l->sockets[i]);
     }
     set_settings(l, settings);
     return l;

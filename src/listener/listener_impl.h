@@ -114,6 +114,9 @@ void socket_close_all(struct listener *l);
 
 /* ---- accept.c -------------------------------------------------------------------- */
 
+/* Once for each socket of a new listener: events of an earlier start may still be looking at it. */
+void accept_init(struct listen_socket *s);
+
 /* Begin to accept on all of its sockets.  change is held.  0 or -errno, and then none accepts. */
 int accept_begin(struct listener *l);
 
