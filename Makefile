@@ -11,7 +11,8 @@ clang := env CC=clang CXX=clang++
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help build run test variants sim cross sanitize deep bench install check-style format map clean
+.PHONY: help build run test variants sim cross sanitize deep bench install check-style format map
+.PHONY: clean
 .PHONY: $(SANITIZERS:%=build-%)
 
 help: ## say what can be made
@@ -53,7 +54,7 @@ cross: ## test the coroutine core for aarch64, under qemu
 		--cross-file=$(abspath $(BUILD)-aarch64-root)/cross.ini
 	@tools/run-tests --only aco --only coro $(BUILD)-aarch64
 
-sanitize: ## run the tests under ASan and UBSan (clang, gcc), TSan (clang) and memcheck (SANITIZERS=...)
+sanitize: ## run the tests under ASan and UBSan (clang, gcc), TSan and memcheck (SANITIZERS=...)
 	@tools/setup build sanitize
 	@$(MAKE) --no-print-directory $(SANITIZERS:%=build-%)
 	@tools/run-tests $(SANITIZERS:%=$(BUILD)-%)
