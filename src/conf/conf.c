@@ -7,6 +7,7 @@
 #include "conf/include.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static char
@@ -154,6 +155,45 @@ int conf_load(const char *path)
     err = path == NULL ? reload() : load_new(path);
     document_unlock();
     return err;
+}
+
+/* Make before current again if loaded still is. */
+static void restore(struct xml_doc *before, const struct xml_doc *loaded)
+{
+    document_lock();
+    struct xml_doc *now = document_share();
+    if (now == loaded && before != NULL)
+        document_publish(xml_share(before));
+    document_unlock();
+    xml_release(now);
+}
+
+int conf_load_again(int (*follow)(void))
+{
+    struct xml_doc *before = document_share();
+    int err = conf_load(NULL);
+    if (err == 0) {
+        struct xml_doc *loaded = document_share();
+        err = follow();
+        if (err != 0)
+            restore(before, loaded);
+        xml_release(loaded);
+    }
+    xml_release(before);
+    return err;
+}
+
+static int (*_Atomic reload_all)(void);
+
+void conf_set_reload(int (*fn)(void))
+{
+    atomic_store(&reload_all, fn);
+}
+
+int conf_reload(void)
+{
+    int (*fn)(void) = atomic_load(&reload_all);
+    return fn != NULL ? fn() : conf_load(NULL);
 }
 
 int conf_load_text(const char *name, const char *text)

@@ -49,6 +49,19 @@ struct conf_faults {
  */
 int conf_load(const char *path);
 
+/*
+ * As conf_load(NULL), and then have follow do what is new; returns what it returns.  Where that is
+ * not 0 what was loaded before is current again, unless somebody has changed the new one already.
+ */
+int conf_load_again(int (*follow)(void));
+
+/*
+ * How the process follows a configuration that has changed, for parts below that which knows: fn
+ * (NULL: nobody) is what conf_reload() calls and returns; without it that is conf_load(NULL).
+ */
+void conf_set_reload(int (*fn)(void));
+int conf_reload(void);
+
 /* As conf_load() for the NUL-terminated text, which errors call name.  Both are copied. */
 int conf_load_text(const char *name, const char *text);
 
@@ -94,6 +107,9 @@ int conf_get_text(mtev_conf_section_t section, const char *path, char **out); /*
 int conf_get_int(mtev_conf_section_t section, const char *path, int64_t min, int64_t max,
                  int64_t *out);
 int conf_get_bool(mtev_conf_section_t section, const char *path, bool *out); /* true|on|false|off */
+
+/* conf_get_text() for people's eyes: what conf_is_secret() is "...". */
+int conf_get_shown(mtev_conf_section_t section, const char *path, char **out);
 
 /*
  * Log, for the value that path finds from section, "FILE:LINE: <element> name="value": ...": for

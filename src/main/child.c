@@ -2,6 +2,7 @@
 #include "main/child.h"
 
 #include "base/number.h"
+#include "conf/conf.h"
 #include "eventer/pool.h"
 #include "listener/listener.h"
 #include "main/channel.h"
@@ -197,6 +198,7 @@ static void offer_sockets(void)
 int child_serve(int (*run)(void))
 {
     offer_sockets();
+    conf_set_reload(reload);
     int err = pool_at_start(prepare_end);
     if (err == 0 && eventer_started_hook_register("ready", say_ready, NULL) != 0)
         err = -ENOMEM;

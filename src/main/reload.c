@@ -5,6 +5,8 @@
 #include "listener/listener.h"
 #include "main/child.h"
 #include "main/notify.h"
+#include "main/start.h"
+#include "rest/rest.h"
 #include "tls/tls.h"
 
 #include <mtev_log.h>
@@ -18,18 +20,27 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all below */
 static pthread_cond_t is_done = PTHREAD_COND_INITIALIZER;
 static bool is_under_way, is_wanted_again, has_ended;
 
+static int follow(void)
+{
+    int err = start_logs();
+    if (err == 0)
+        err = rest_acl_load();
+    return err != 0 ? err : listener_reload();
+}
+
 /* The log files first: what follows may have to be said. */
 static int load(void)
 {
     if (mtev_log_reopen_all() != 0)
         mtevL(mtev_error, "a log file cannot be opened anew: %s\n", strerrordesc_np(errno));
-    int err = conf_load(NULL);
-    if (err == 0)
-        err = listener_reload();
-    if (err == 0)
+    int err = conf_load_again(follow);
+    if (err == 0) {
         tls_reload_all(); /* files of certificates, which may be the same and hold others */
-    if (err != 0)
-        mtevL(mtev_error, "the configuration that was there before stays\n");
+        return 0;
+    }
+    (void)start_logs(); /* these may be as the new one wanted them */
+    (void)rest_acl_load();
+    mtevL(mtev_error, "the configuration that was there before stays\n");
     return err;
 }
 
@@ -64,15 +75,17 @@ void reload_end(void)
     pthread_mutex_unlock(&lock);
 }
 
-void reload(void)
+int reload(void)
 {
+    int err;
     if (!begin())
-        return;
+        return -EALREADY;
     do {
         if (child_self.monitor == 0)
             notify_reloading();
-        int err = load();
+        err = load();
         child_say_ready(); /* of the listeners there are now */
         child_say_reloaded(err);
     } while (goes_on());
+    return err;
 }

@@ -103,7 +103,7 @@ static void on_other(int number, siginfo_t *info, void *context)
 
 static void *load_anew(void *closure)
 {
-    reload();
+    (void)reload(); /* what is wrong was said */
     return NULL;
 }
 

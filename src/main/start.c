@@ -379,10 +379,15 @@ int start_configured(const struct start *start)
     return err;
 }
 
+int start_logs(void)
+{
+    return set_up_logs(is_debugging);
+}
+
 int start_again(void)
 {
     int err = conf_load(NULL);
-    return err == 0 ? set_up_logs(is_debugging) : err;
+    return err == 0 ? start_logs() : err;
 }
 
 int start_and_serve(const struct start *start, int (*run)(void), int *out)

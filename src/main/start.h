@@ -51,6 +51,9 @@ int start_and_serve(const struct start *start, int (*run)(void), int *out);
 /* True if the configuration wants confine(), which the process calls when it serves. */
 bool start_wants_confinement(void);
 
+/* Set up the logs as the configuration and the command line say now.  0, or, logged, -errno. */
+int start_logs(void);
+
 /* In a child that is forked when another one has died: load the configuration anew.  0 or -errno.
  */
 int start_again(void);

@@ -283,6 +283,51 @@ class Upgrade(Case):
         daemon.until(lambda: daemon.listening() == [self.port], "closing the other")
         self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
+    def test_a_reload_follows_access_control(self):
+        daemon = self.start()
+        with open(self.path, encoding="ascii") as file:
+            open_to_all = file.read()
+        closed = open_to_all.replace('<rule type="allow"/>', '<rule type="deny"/>')
+        broken = closed.replace('type="deny"', 'type="deny" url="("')
+        for text, status in ((closed, 403), (broken, 403), (open_to_all, 200)):
+            with open(self.path, "w", encoding="ascii") as file:
+                file.write(text)
+            daemon.signal(signal.SIGHUP)
+            if text == broken:
+                daemon.until(lambda: "the configuration that was there before stays" in
+                             daemon.complained(), "refusing it")
+            daemon.until(lambda: self.is_answered(status), "changing its mind")
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    def is_answered(self, status):
+        """True if a request is answered with that status now."""
+        with connect(self.port) as connection:
+            get(connection, "/id")
+            return read_response(connection)[0] == status
+
+    def test_a_reload_follows_the_logs(self):
+        daemon = self.start()
+        log = self.path + ".log"
+        self.addCleanup(lambda: os.path.exists(log) and os.unlink(log))
+        logs = (f'<logs><log name="file" type="file" path="{log}"/>'
+                '<log name="notice"><outlet name="file"/></log></logs></daemon>')
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(CONF.format(drain=10, ready=60, more="").replace("</daemon>", logs))
+        daemon.signal(signal.SIGHUP)
+        daemon.until(lambda: os.path.exists(log), "opening its new log")
+        self.child()  # it answers
+        with connect(self.port) as connection:
+            daemon.until(lambda: self.says_a_line_in(connection, log), "using its new log")
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+
+    @staticmethod
+    def says_a_line_in(connection, log):
+        """Have the daemon log a line; True if it is in that file, or one said before is."""
+        get(connection, "/log")
+        read_response(connection)
+        with open(log, encoding="ascii") as file:
+            return "a line\n" in file.read()
+
     def test_what_does_not_end_is_cut_at_the_limit(self):
         daemon = self.start("pause=no", drain=1)
         with connect(self.port) as connection:

@@ -100,6 +100,70 @@ static void a_wrong_file_is_one_line_and_changes_nothing(void **state)
     assert_n(3);
 }
 
+static int follow_result, follow_count;
+
+static int follow(void)
+{
+    follow_count++;
+    return follow_result;
+}
+
+static int follow_the_second(void)
+{
+    assert_n(2);
+    return follow();
+}
+
+static void what_cannot_be_followed_is_not_current(void **state)
+{
+    write_text("<app n='1'/>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    write_text("<app n='2'/>");
+    follow_result = -EBUSY;
+    assert_int_equal(conf_load_again(follow_the_second), -EBUSY);
+    assert_n(1);
+    follow_result = 0;
+    assert_int_equal(conf_load_again(follow_the_second), 0);
+    assert_n(2);
+    follow_count = 0;
+    write_text("<app n='3'>");
+    assert_int_equal(conf_load_again(follow), -EINVAL);
+    assert_logged_one_line(at_path(":1: "));
+    assert_int_equal(follow_count, 0);
+    assert_n(2);
+}
+
+static int follow_a_change(void)
+{
+    assert_int_equal(mtev_conf_set_int32(MTEV_CONF_ROOT, "@n", 7), 1);
+    return -EBUSY;
+}
+
+static void a_change_is_not_undone_with_what_it_changed(void **state)
+{
+    write_text("<app n='1'/>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    assert_int_equal(conf_load_again(follow_a_change), -EBUSY);
+    assert_n(7);
+}
+
+static void a_reload_is_that_of_whoever_knows_how(void **state)
+{
+    write_text("<app n='1'/>");
+    assert_int_equal(mtev_conf_load(path), 0);
+    write_text("<app n='2'/>");
+    assert_int_equal(conf_reload(), 0);
+    assert_n(2);
+    follow_count = 0;
+    follow_result = -EALREADY;
+    conf_set_reload(follow);
+    assert_int_equal(conf_reload(), -EALREADY);
+    assert_int_equal(follow_count, 1);
+    conf_set_reload(NULL);
+    assert_int_equal(conf_reload(), 0);
+    assert_int_equal(follow_count, 1);
+}
+
 static void a_wrong_new_file_does_not_replace_the_old_path(void **state)
 {
     write_text("<app n='1'/>");
@@ -250,6 +314,9 @@ static const struct CMUnitTest tests[] = {
     TEST(a_file_is_loaded_and_loaded_again),
     TEST(a_file_that_is_not_there_is_one_line),
     TEST(a_wrong_file_is_one_line_and_changes_nothing),
+    TEST(what_cannot_be_followed_is_not_current),
+    TEST(a_change_is_not_undone_with_what_it_changed),
+    TEST(a_reload_is_that_of_whoever_knows_how),
     TEST(a_wrong_new_file_does_not_replace_the_old_path),
     TEST(a_reload_keeps_the_root_element),
     TEST(a_built_in_text_may_be_loaded_and_reloaded),
