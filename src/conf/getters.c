@@ -157,6 +157,24 @@ int conf_get_bool(mtev_conf_section_t section, const char *path, bool *out)
     return read_with(section, path, &(struct reader){.read = read_bool, .out = out});
 }
 
+int conf_get_shown(mtev_conf_section_t section, const char *path, char **out)
+{
+    struct section_place place;
+    struct section_value value;
+    if (!section_hold(section, &place))
+        return -ENOENT;
+    int err = section_read(&place, path, &value);
+    if (err == 0 && conf_is_secret(xml_node_name(value.node))) {
+        alloc_free(value.text);
+        value.text = alloc_text("...");
+        err = value.text == NULL ? -ENOMEM : 0;
+    }
+    if (err == 0)
+        *out = value.text;
+    section_let_go(&place);
+    return err;
+}
+
 int mtev_conf_get_string(mtev_conf_section_t section, const char *path, char **out)
 {
     return conf_get_text(section, path, out) == 0;

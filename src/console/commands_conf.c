@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "conf/conf.h"
 #include "console/commands_impl.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ static int show(mtev_console_closure_t s, int argc, char **argv, mtev_console_st
     if (argc != 1)
         return commands_expect(s, PATH_USAGE);
     mtev_conf_section_t *sections = mtev_conf_get_sections_read(MTEV_CONF_ROOT, argv[0], &count);
-    bool has_value = mtev_conf_get_string(MTEV_CONF_ROOT, argv[0], &value) == 1;
+    bool has_value = conf_get_shown(MTEV_CONF_ROOT, argv[0], &value) == 0;
     if (has_value)
         nc_printf(s, "%s\n", value);
     if (count > 1)
@@ -53,8 +54,13 @@ static int set(mtev_console_closure_t s, int argc, char **argv, mtev_console_sta
 static int reload(mtev_console_closure_t s, int argc, char **argv, mtev_console_state_t *state,
                   void *closure)
 {
-    if (mtev_conf_load(NULL) == 0) {
+    int err = conf_reload();
+    if (err == 0) {
         nc_printf(s, "the configuration was read again\n");
+        return 0;
+    }
+    if (err == -EALREADY) {
+        nc_printf(s, "it is being read again already, and will be once more\n");
         return 0;
     }
     nc_printf(s, "it was not read again, and is as it was; the log says why\n");

@@ -5,6 +5,8 @@
  */
 #include "operator.h"
 
+#include "conf/conf.h"
+
 #include <fcntl.h>
 
 static char file[80];
@@ -31,6 +33,30 @@ static void values_are_shown(void **state)
     assert_answer_has(fd, "show conf", "expected: a path in the configuration");
     operator_leave(fd);
     logged_clear();
+}
+
+static void secrets_are_not_shown(void **state)
+{
+    int fd = operator_sit_down();
+    assert_answer(fd, "configure set a/@password hush", "");
+    assert_answer(fd, "show conf a/@password", "...\n");
+    assert_answer(fd, "configure unset a/@password", "");
+    operator_leave(fd);
+}
+
+static int is_under_way(void)
+{
+    return -EALREADY;
+}
+
+static void a_reload_is_that_of_the_process(void **state)
+{
+    int fd = operator_sit_down();
+    conf_set_reload(is_under_way);
+    assert_answer(fd, "configure reload",
+                  "it is being read again already, and will be once more\n");
+    conf_set_reload(NULL);
+    operator_leave(fd);
 }
 
 static void values_are_changed_and_written(void **state)
@@ -81,6 +107,8 @@ static void a_terminal_has_the_commands_without_more_words(void **state)
 
 static const struct CMUnitTest tests[] = {
     operator_test(values_are_shown),
+    operator_test(secrets_are_not_shown),
+    operator_test(a_reload_is_that_of_the_process),
     operator_test(values_are_changed_and_written),
     operator_test(a_terminal_has_the_commands_without_more_words),
     operator_test(what_cannot_be_done_is_said),
