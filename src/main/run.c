@@ -6,6 +6,7 @@
 #include "main/start.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -99,10 +100,16 @@ static enum command read_option(int option, struct start *start, enum command *a
 
 static enum command read_arguments(int argc, char **argv, struct start *start)
 {
+    static const struct option words[] = {{.name = "help", .val = 'h'}, {.name = NULL}};
     enum command asked = COMMAND_SERVE;
     int option;
     opterr = 0;
-    while ((option = getopt(argc, argv, "+:bc:Ddg:hk:l:mu:")) != -1) {
+    while ((option = getopt_long(argc, argv, "+:bc:Ddg:hk:l:mu:", words, NULL)) != -1) {
+        if (option == '?' && strncmp(argv[optind - 1], "--", 2) == 0) {
+            fprintf(stderr, "%s: unknown option %s (see %s -h)\n", start->app_name,
+                    argv[optind - 1], start->app_name);
+            return COMMAND_WRONG;
+        }
         enum command command = read_option(option, start, &asked);
         if (command != COMMAND_SERVE)
             return command;
@@ -122,7 +129,7 @@ static void print_help(const char *name)
            "  -g GROUP   and this group\n"
            "  -l STREAM  switch this log stream on\n"
            "  -d         log for debugging\n"
-           "  -h         print this and end\n",
+           "  -h, --help print this and end\n",
            name);
 }
 

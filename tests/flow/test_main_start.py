@@ -205,13 +205,15 @@ class Run(Case):
         self.refuses([HELLO, "-c", path], f'{path}:2: <listener> type="nobody": .*')
 
     def test_the_usage_is_printed_when_asked_for(self):
-        with Daemon([HELLO, "-h"]) as daemon:
-            self.assertEqual(daemon.end()[0], 0)
-            self.assertRegex(daemon.said(), r"\Ausage: hello \[OPTION\]")
-            self.assertEqual(daemon.complained(), "")
+        for option in ("-h", "--help"):
+            with Daemon([HELLO, option]) as daemon:
+                self.assertEqual(daemon.end()[0], 0)
+                self.assertRegex(daemon.said(), r"\Ausage: hello \[OPTION\]")
+                self.assertEqual(daemon.complained(), "")
 
     def test_arguments_that_are_wrong_are_one_line(self):
-        self.refuses([HELLO, "-x"], "hello: unknown option -x" + USAGE)
+        for wrong in ("-x", "--wrong", "--help=me"):
+            self.refuses([HELLO, wrong], f"hello: unknown option {wrong}" + USAGE)
         self.refuses([HELLO, "-c"], "hello: nothing follows -c" + USAGE)
         self.refuses([HELLO, "more"], "hello: more than options was given" + USAGE)
         self.refuses([HELLO, "-D", "--", "more"], "hello: more than options was given" + USAGE)
