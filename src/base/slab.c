@@ -2,31 +2,19 @@
 #include "base/slab.h"
 
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/memcheck.h"
 
 #include <assert.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-
 #ifdef HAS_ASAN
 #include <sanitizer/asan_interface.h>
-#include <sanitizer/lsan_interface.h>
-#define NOTE_REGION(p)    __lsan_register_root_region((p), SLAB_REGION_SIZE)
-#define FORGET_REGION(p)  __lsan_unregister_root_region((p), SLAB_REGION_SIZE)
 #define POISON(p, size)   __asan_poison_memory_region((p), (size))
 #define UNPOISON(p, size) __asan_unpoison_memory_region((p), (size))
 #define IS_POISONED(p)    __asan_address_is_poisoned(p)
 #else
-#define NOTE_REGION(p)    ((void)(p))
-#define FORGET_REGION(p)  ((void)(p))
 #define POISON(p, size)   memcheck_no_access((p), (size))
 #define UNPOISON(p, size) memcheck_defined((p), (size))
 #define IS_POISONED(p)    memcheck_is_no_access(p)
@@ -139,7 +127,7 @@ static struct region *region_new(struct slabs *slabs)
     region->free = ALL_SLABS;
     ring_add_tail(slabs->regions.next, &region->link); /* in front: it has free slabs */
     slabs->region_count++;
-    NOTE_REGION(p);
+    asan_note_root(p, SLAB_REGION_SIZE);
     return region;
 }
 
@@ -147,7 +135,7 @@ static void region_free(struct slabs *slabs, struct region *region)
 {
     ring_remove(&region->link);
     slabs->region_count--;
-    FORGET_REGION(region);
+    asan_forget_root(region, SLAB_REGION_SIZE);
     UNPOISON(region, SLAB_REGION_SIZE);
     munmap(region, SLAB_REGION_SIZE);
 }

@@ -2,6 +2,7 @@
 #include "eventer/loop.h"
 
 #include "base/alloc.h"
+#include "base/asan.h"
 #include "base/hot.h"
 #include "base/thread.h"
 #include "base/topology.h"
@@ -155,21 +156,6 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* A sanitizer looks for pointers in a room, too. */
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-#ifdef HAS_ASAN
-#include <sanitizer/lsan_interface.h>
-#define NOTE_ROOT(p, size) __lsan_register_root_region((p), (size))
-#else
-#define NOTE_ROOT(p, size) ((void)(p))
-#endif
-
 static char *room; /* for loops; NULL: none */
 static size_t room_left;
 
@@ -189,7 +175,7 @@ static struct loop *take_memory(void)
     room += size;
     room_left -= size;
     loop->is_in_room = true;
-    NOTE_ROOT(loop, size);
+    asan_note_root(loop, size);
     return loop;
 }
 
