@@ -28,8 +28,8 @@ static int handler(mtev_http_rest_closure_t *restc, int npats, char **pats)
 static int ask(const char *prefix, const char *acls, const char *path)
 {
     const struct sockaddr_in in = {.sin_family = AF_INET};
-    const struct acl_question question = {path, strlen(path), (const struct sockaddr *)&in};
-    const struct acl_question nobody = {path, strlen(path), NULL};
+    struct acl_question question = {path, strlen(path), (const struct sockaddr *)&in, path, NULL};
+    const struct acl_question nobody = {path, strlen(path), NULL, path, NULL};
     struct acl_policy *policy = NULL;
     size_t faults = 0;
     struct buf text;
@@ -44,6 +44,8 @@ static int ask(const char *prefix, const char *acls, const char *path)
     REQUIRE(acl_compile(&policy, &faults) == 0);
     bool is_allowed = acl_allows(policy, &question);
     REQUIRE(!is_allowed || policy->count > 0);
+    question.cn = "";
+    acl_allows(policy, &question);
     REQUIRE(!acl_allows(policy, &nobody));
     REQUIRE(faults <= policy->count);
     acl_policy_free(policy);

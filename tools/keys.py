@@ -29,7 +29,7 @@ LOOKED_UP = re.compile(r'(?:\bCONF_KEY\(|\bstrn?cmp\((?:[\w.\[\]>-]*\b)?key, |'
                        r'\bmtev_hash_dict_get\([^,()]*, )"([A-Za-z_]\w*)"')
 PROPERTY = re.compile(r'\{"(\w+)", &props\.')
 ASKS = re.compile(r'#include\s+[<"](?:conf/\w+\.h|mtev_conf\.h)[">]|eventer_propset')
-COLUMN = re.compile(r"^\.It (\w+) Ta ", re.M)
+COLUMN = re.compile(r"^\.It (\w+)(?: Ns Ar KEY)? Ta ", re.M)
 TAG = re.compile(r"^\.It Sy (\w+)(?: Ns Ar NAME)?", re.M)
 HEAD = re.compile(r"\.It Sy \w+ Ta ")
 

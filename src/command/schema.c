@@ -82,16 +82,10 @@ static void put_says(struct writing *w, const struct key *key)
 
 static void put_attribute(struct writing *w, const struct key *key, bool is_needed)
 {
-    put(w, is_needed ? "\n  " : "\n  <optional>");
-    if ((key->flags & KEY_PREFIX) != 0) {
-        put(w, "<attribute><anyName/></attribute>");
-    } else {
-        put(w, "<attribute name=\"%s\">", key->name + 1);
-        put_says(w, key);
-        put_type(w, key);
-        put(w, "</attribute>");
-    }
-    put(w, is_needed ? "" : "</optional>");
+    put(w, "\n  %s<attribute name=\"%s\">", is_needed ? "" : "<optional>", key->name + 1);
+    put_says(w, key);
+    put_type(w, key);
+    put(w, "</attribute>%s", is_needed ? "" : "</optional>");
 }
 
 /* ---- elements -------------------------------------------------------------------- */
@@ -110,7 +104,7 @@ static bool is_attribute_of(const struct key *key, const char *path, bool is_gro
     return key->name[0] == '@' && (is_own || (is_inherited && is_within(key->element, path)));
 }
 
-/* The attributes of a row, or of what groups below it. */
+/* The attributes of a row, or of what groups below it, but for those that begin with a prefix. */
 static void put_attributes(struct writing *w, const struct key_block *block, const char *path,
                            bool is_group)
 {
@@ -118,13 +112,23 @@ static void put_attributes(struct writing *w, const struct key_block *block, con
         const struct key *key = &block->keys[i];
         bool is_needed = !is_group && strcmp(key->element, path) == 0 &&
                          (key->flags & (KEY_REQUIRED | KEY_INHERITED)) == KEY_REQUIRED;
-        if (is_attribute_of(key, path, is_group))
+        if (is_attribute_of(key, path, is_group) && (key->flags & KEY_PREFIX) == 0)
             put_attribute(w, key, is_needed);
     }
     put(w, "\n  <ref name=\"everywhere\"/>");
 }
 
-/* Attributes that only the program knows, of a row that may have them. */
+/* May a row have attributes with names that no table has? */
+static bool has_own_attributes(const struct key_block *block, const struct key_element *row)
+{
+    bool has_any = (row->flags & KEY_OPEN) != 0;
+    for (size_t i = 0; i < block->key_count; i++)
+        has_any = has_any || ((block->keys[i].flags & KEY_PREFIX) != 0 &&
+                              is_attribute_of(&block->keys[i], row->path, false));
+    return has_any;
+}
+
+/* Those. */
 static void put_own_attributes(struct writing *w, const struct key_block *block, const char *path)
 {
     put(w, "\n  <zeroOrMore><attribute><anyName><except>");
@@ -244,7 +248,7 @@ static void put_row(struct writing *w, const struct key_block *block, const stru
     put_name(w, row->path, "\"><element name=\"");
     put(w, "%s\">", slash == NULL ? row->path : slash + 1);
     put_attributes(w, block, row->path, false);
-    if ((row->flags & KEY_OPEN) != 0)
+    if (has_own_attributes(block, row))
         put_own_attributes(w, block, row->path);
     put(w, "\n  <ref name=\"");
     put_name(w, row->path, "-content\"/></element></define>");

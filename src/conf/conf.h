@@ -112,6 +112,15 @@ int conf_get_bool(mtev_conf_section_t section, const char *path, bool *out); /* 
 int conf_get_shown(mtev_conf_section_t section, const char *path, char **out);
 
 /*
+ * Call fn for each attribute of section itself whose name begins with prefix; what it gets is for
+ * the call only.  fn returning other than 0 ends it.  Returns 0, what fn returned, or, logged,
+ * -EINVAL or -ENOMEM.
+ */
+int conf_each_attribute(mtev_conf_section_t section, const char *prefix,
+                        int (*fn)(void *closure, const char *name, const char *value),
+                        void *closure);
+
+/*
  * Log, for the value that path finds from section, "FILE:LINE: <element> name="value": ...": for
  * what only the caller can know to be wrong.  A secret is shown as "...".
  */

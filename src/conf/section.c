@@ -232,6 +232,29 @@ void mtev_conf_release_section_read(mtev_conf_section_t section)
         xml_release(section.opaque2);
 }
 
+int conf_each_attribute(mtev_conf_section_t section, const char *prefix,
+                        int (*fn)(void *closure, const char *name, const char *value),
+                        void *closure)
+{
+    struct section_place place;
+    int err = 0;
+    if (!section_hold(section, &place))
+        return 0;
+    struct xml_node *node = xml_first_attribute(place.node);
+    for (; node != NULL && err == 0; node = xml_next_attribute(node)) {
+        char *value = NULL;
+        const char *name = xml_node_name(node);
+        if (xml_prefix(node) != NULL || strncmp(name, prefix, strlen(prefix)) != 0)
+            continue;
+        err = section_read_node(&place, node, name, &value);
+        if (err == 0)
+            err = fn(closure, name, value);
+        alloc_free(value);
+    }
+    section_let_go(&place);
+    return err;
+}
+
 void conf_error(mtev_conf_section_t section, const char *format, ...)
 {
     struct section_place place;

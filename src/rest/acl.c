@@ -4,10 +4,18 @@
 #include "base/alloc.h"
 
 #include <assert.h>
+#include <string.h>
 
-static void conditions_fini(struct acl_conditions *when)
+void acl_conditions_fini(struct acl_conditions *when)
 {
     regex_free(when->url);
+    regex_free(when->cn);
+    while (when->configs != NULL) {
+        struct acl_config *config = when->configs;
+        when->configs = config->next;
+        regex_free(config->value);
+        alloc_free(config);
+    }
 }
 
 void acl_policy_free(struct acl_policy *policy)
@@ -15,11 +23,32 @@ void acl_policy_free(struct acl_policy *policy)
     for (size_t i = 0; policy != NULL && i < policy->count; i++) {
         struct acl *acl = &policy->acls[i];
         for (size_t j = 0; j < acl->rules_count; j++)
-            conditions_fini(&acl->rules[j].when);
+            acl_conditions_fini(&acl->rules[j].when);
         alloc_free(acl->rules);
-        conditions_fini(&acl->when);
+        acl_conditions_fini(&acl->when);
     }
     alloc_free(policy);
+}
+
+/* Does the expression (NULL: none) match?  1, 0, or -errno: that could not be found out. */
+static int matches(const struct regex *regex, const char *text, size_t len,
+                   struct regex_match *match)
+{
+    int found = regex == NULL ? 1 : regex_find(regex, text, len, match);
+    return found > 0 ? 1 : found;
+}
+
+/* As applies(), of what the listener has in <config>; what it has not is "". */
+static int is_configured(const struct acl_config *config, mtev_hash_table *table,
+                         struct regex_match *match)
+{
+    int verdict = 1;
+    for (; config != NULL && verdict > 0; config = config->next) {
+        const char *value = table == NULL ? NULL : mtev_hash_dict_get(table, config->key);
+        value = value == NULL ? "" : value;
+        verdict = matches(config->value, value, strlen(value), match);
+    }
+    return verdict;
 }
 
 /* Returns 1 if all conditions hold, 0 if one does not, or -errno: that could not be found out. */
@@ -28,10 +57,10 @@ static int applies(const struct acl_conditions *when, const struct acl_question 
 {
     if (when->has_network && !network_contains(&when->network, question->remote))
         return 0;
-    if (when->url == NULL)
-        return 1;
-    int found = regex_find(when->url, question->path, question->path_len, match);
-    return found > 0 ? 1 : found;
+    int verdict = matches(when->url, question->path, question->path_len, match);
+    if (verdict > 0)
+        verdict = matches(when->cn, question->cn, strlen(question->cn), match);
+    return verdict > 0 ? is_configured(when->configs, question->config, match) : verdict;
 }
 
 /* The verdict of an acl whose conditions hold. */

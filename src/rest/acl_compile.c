@@ -11,12 +11,19 @@
 #include "conf/conf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-#define KNOWN_ACL  " type url ip "
-#define KNOWN_RULE " type url ip name skipto "
+#define LISTENER   CONF_ATTRIBUTE("listener_") /* and a key of the <config> of a listener */
+#define KNOWN_ACL  " type url cn ip require_env id "
+#define KNOWN_RULE KNOWN_ACL "name skipto "
 /* The last attribute that is not in a list. */
-#define UNKNOWN(known) "@*[not(contains('" known "', concat(' ', name(), ' ')))]"
+#define UNKNOWN(known)                                                                             \
+    "@*[not(contains('" known "', concat(' ', name(), ' ')) or starts-with(name(), '" LISTENER     \
+    "'))]"
+
+#define KEY_LEN_MAX 255 /* of a key of <config> */
+#define PATH_SIZE   (sizeof("@" LISTENER) + KEY_LEN_MAX)
 
 /* Fill *out with the value that path finds, or leave it NULL.  Returns 0, -EINVAL or -ENOMEM. */
 static int get_optional(mtev_conf_section_t section, const char *path, char **out)
@@ -25,23 +32,51 @@ static int get_optional(mtev_conf_section_t section, const char *path, char **ou
     return err == -ENOENT ? 0 : err;
 }
 
-static int compile_url(mtev_conf_section_t section, struct acl_conditions *when)
+/* Compile the text that path finds.  Returns 0, or -EINVAL (logged) or -ENOMEM. */
+static int compile_text(mtev_conf_section_t section, const char *path, const char *text,
+                        struct regex **out)
 {
-    char reason[REGEX_REASON_SIZE] = "";
+    char reason[REGEX_REASON_SIZE] = "matches everything: leave it out to say so";
+    int err = text[0] == '\0' ? -EINVAL : regex_compile(text, reason, out);
+    if (err == -EINVAL)
+        conf_value_error(section, path, "%s", reason);
+    return err;
+}
+
+static int compile_expression(mtev_conf_section_t section, const char *path, struct regex **out)
+{
     char *text = NULL;
-    int err = get_optional(section, "@url", &text);
-    if (err != 0 || text == NULL)
-        return err;
-    if (text[0] == '\0') {
-        conf_value_error(section, "@url", "matches everything: leave it out to say so");
-        err = -EINVAL;
-    } else {
-        err = regex_compile(text, reason, &when->url);
-        if (err == -EINVAL)
-            conf_value_error(section, "@url", "%s", reason);
-    }
+    int err = get_optional(section, path, &text);
+    if (err == 0 && text != NULL)
+        err = compile_text(section, path, text, out);
     alloc_free(text);
     return err;
+}
+
+struct configs {
+    mtev_conf_section_t section;
+    struct acl_conditions *when;
+};
+
+/* What is made belongs to the conditions at once, also half made. */
+static int compile_config(void *closure, const char *name, const char *value)
+{
+    char path[PATH_SIZE];
+    const struct configs *configs = closure;
+    const char *key = name + strlen(LISTENER);
+    if (key[0] == '\0' || strlen(key) > KEY_LEN_MAX) {
+        conf_error(configs->section, "%.80s: what follows \"" LISTENER "\" is no key of <config>",
+                   name);
+        return -EINVAL;
+    }
+    struct acl_config *config = alloc_zeroed(1, sizeof(*config) + strlen(key) + 1);
+    if (config == NULL)
+        return -ENOMEM;
+    memcpy(config->key, key, strlen(key) + 1);
+    config->next = configs->when->configs;
+    configs->when->configs = config;
+    snprintf(path, sizeof(path), "@%s", name);
+    return compile_text(configs->section, path, value, &config->value);
 }
 
 static int compile_network(mtev_conf_section_t section, struct acl_conditions *when)
@@ -66,7 +101,8 @@ static int compile_common(mtev_conf_section_t section, const char *unknown,
     char *text = NULL;
     int err = get_optional(section, unknown, &text);
     if (err == 0 && text != NULL) {
-        conf_value_error(section, unknown, "not a condition that can be checked (url, ip)");
+        conf_value_error(section, unknown,
+                         "not a condition that can be checked (url, ip, cn, listener_KEY)");
         err = -EINVAL;
     }
     alloc_free(text);
@@ -79,9 +115,14 @@ static int compile_common(mtev_conf_section_t section, const char *unknown,
     }
     if (err == 0) {
         *is_allowed = text != NULL && strcmp(text, "allow") == 0;
-        err = compile_url(section, when);
+        err = compile_expression(section, "@url", &when->url);
     }
     alloc_free(text);
+    if (err == 0)
+        err = compile_expression(section, "@cn", &when->cn);
+    if (err == 0)
+        err = conf_each_attribute(section, LISTENER, compile_config,
+                                  &(struct configs){section, when});
     return err == 0 ? compile_network(section, when) : err;
 }
 
@@ -155,9 +196,9 @@ static int compile_acl(mtev_conf_section_t section, struct acl *acl)
 /* Take everything away from an acl that has a fault: no conditions, no rules, deny. */
 static void close_acl(struct acl *acl)
 {
-    regex_free(acl->when.url);
+    acl_conditions_fini(&acl->when);
     for (size_t i = 0; i < acl->rules_count; i++)
-        regex_free(acl->rules[i].when.url);
+        acl_conditions_fini(&acl->rules[i].when);
     alloc_free(acl->rules);
     *acl = (struct acl){0};
 }

@@ -16,11 +16,21 @@
 #include "base/network.h"
 #include "rest/regex_impl.h"
 
+#include <ck_epoch.h>
+#include <mtev_hash.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-struct acl_conditions { /* all that are given must hold */
-    struct regex *url;  /* NULL: any */
+struct acl_config { /* a condition on what a listener has in <config> */
+    struct acl_config *next;
+    struct regex *value;
+    char key[];
+};
+
+struct acl_conditions {         /* all that are given must hold */
+    struct regex *url;          /* NULL: any */
+    struct regex *cn;           /* NULL: any */
+    struct acl_config *configs; /* owned */
     bool has_network;
     struct network network;
 };
@@ -39,7 +49,7 @@ struct acl {
 };
 
 struct acl_policy {
-    struct acl_policy *next_retired; /* for policy.c */
+    ck_epoch_entry_t end; /* for policy.c */
     size_t count;
     struct acl acls[];
 };
@@ -48,6 +58,8 @@ struct acl_question {
     const char *path; /* decoded, without the query */
     size_t path_len;
     const struct sockaddr *remote; /* NULL: not known */
+    const char *cn;                /* of the peer's certificate; "": it has shown none */
+    mtev_hash_table *config;       /* of the listener; NULL: none, all in it is "" */
 };
 
 /*
@@ -58,7 +70,11 @@ struct acl_question {
 int acl_compile(struct acl_policy **out, size_t *ret_faults);
 void acl_policy_free(struct acl_policy *policy);
 
-/* True if the policy (NULL: none) says so. */
+/* Free what the conditions own; they may be half made. */
+void acl_conditions_fini(struct acl_conditions *when);
+
+/* True if the policy (NULL: none) says so; or the one that is in force. */
 bool acl_allows(const struct acl_policy *policy, const struct acl_question *question);
+bool rest_acl_allows(const struct acl_question *question);
 
 #endif

@@ -2,22 +2,40 @@
 /*
  * policy.c - the access control that is in force.
  *
- * Loops read it without a lock, at any moment.  A policy that was replaced is therefore kept until
- * the process ends: a reload, which an operator asks for, costs the size of the former <rest> part
- * (at most that of a configuration file), and a request costs no counter that all loops share.
+ * Loops read it without a lock, in a section of base/smr.h; a policy that was replaced is freed
+ * when nobody reads it any more.
  */
 #include "rest/acl_impl.h"
 #include "rest/rest.h"
 
+#include "base/smr.h"
 #include "log/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
-static _Atomic(struct acl_policy *) in_force; /* NULL: everybody is denied */
-static struct acl_policy *retired;
-static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic(struct acl_policy *) in_force;               /* NULL: everybody is denied */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* of what is below, and of loads */
+static bool has_begun;
+
+static void end_policy(ck_epoch_entry_t *end)
+{
+    acl_policy_free((struct acl_policy *)end); /* its first member */
+}
+
+/* With the lock: put policy (taken; NULL: deny everybody) in force. */
+static void put_in_force(struct acl_policy *policy)
+{
+    if (policy != NULL && policy->count == 0)
+        mtevL(mtev_notice, "rest: no <acl> in <rest>: rules that are not open deny everybody\n");
+    /* release: pairs with the acquire of those who ask */
+    struct acl_policy *former = atomic_exchange_explicit(&in_force, policy, memory_order_acq_rel);
+    if (former != NULL)
+        smr_defer(&former->end, end_policy, sizeof(*former));
+    has_begun = true;
+}
 
 int rest_acl_load(void)
 {
@@ -28,16 +46,40 @@ int rest_acl_load(void)
     int err = acl_compile(&policy, &faults);
     if (err != 0)
         mtevL(mtev_error, "rest: no memory for <acl>: it denies everybody\n");
-    else if (policy->count == 0)
-        mtevL(mtev_notice, "rest: no <acl> in <rest>: rules that are not open deny everybody\n");
-    /* release: pairs with the acquire of those who ask */
-    struct acl_policy *former = atomic_exchange_explicit(&in_force, policy, memory_order_acq_rel);
-    if (former != NULL) {
-        former->next_retired = retired;
-        retired = former;
+    put_in_force(policy);
+    pthread_mutex_unlock(&loading);
+    smr_collect();
+    return err == 0 && faults > 0 ? -EINVAL : err;
+}
+
+int rest_acl_reload(void)
+{
+    struct acl_policy *policy = NULL;
+    size_t faults = 0;
+    int err = 0;
+
+    pthread_mutex_lock(&loading);
+    if (has_begun)
+        err = acl_compile(&policy, &faults);
+    if (err != 0)
+        mtevL(mtev_error, "rest: no memory for <acl>\n");
+    if (faults > 0) {
+        acl_policy_free(policy);
+        err = -EINVAL;
+    } else if (policy != NULL) {
+        put_in_force(policy);
     }
     pthread_mutex_unlock(&loading);
-    return err == 0 && faults > 0 ? -EINVAL : err;
+    smr_collect();
+    return err;
+}
+
+bool rest_acl_allows(const struct acl_question *question)
+{
+    smr_begin();
+    bool is_allowed = acl_allows(atomic_load_explicit(&in_force, memory_order_acquire), question);
+    smr_end();
+    return is_allowed;
 }
 
 mtev_boolean mtev_http_rest_client_cert_auth(mtev_http_rest_closure_t *restc, int npats,
@@ -48,7 +90,8 @@ mtev_boolean mtev_http_rest_client_cert_auth(mtev_http_rest_closure_t *restc, in
         .path = path,
         .path_len = strlen(path),
         .remote = mtev_acceptor_closure_remote(restc->ac),
+        .cn = restc->remote_cn == NULL ? "" : restc->remote_cn,
+        .config = mtev_acceptor_closure_config(restc->ac),
     };
-    const struct acl_policy *policy = atomic_load_explicit(&in_force, memory_order_acquire);
-    return acl_allows(policy, &question) ? mtev_true : mtev_false;
+    return rest_acl_allows(&question) ? mtev_true : mtev_false;
 }

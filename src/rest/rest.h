@@ -17,4 +17,9 @@
  */
 int rest_acl_load(void);
 
+/*
+ * The same once it was loaded, and else nothing; but if it fails, what was there before stays.
+ */
+int rest_acl_reload(void);
+
 #endif

@@ -22,7 +22,7 @@ from daemon import Case, Daemon, PATIENCE, connect, get, read_response
 
 PROGRAM = sys.argv[1]
 del sys.argv[1:2]
-CONFIGURATION = """<daemon><rest><acl><rule type='allow'/></acl></rest>
+CONFIGURATION = """<daemon><rest><acl>{2}<rule type='allow'/></acl></rest>
 <listeners address='127.0.0.1' port='0' ssl='on'><sslconfig>
 <certificate_file>{0}/server.pem</certificate_file><key_file>{0}/server.key</key_file></sslconfig>
 {1}
@@ -80,16 +80,16 @@ class Tls(Case):
         cls.authority = Authority()
         cls.addClassCleanup(shutil.rmtree, cls.authority.folder)
 
-    def configure(self, *listeners):
+    def configure(self, *listeners, rules=""):
         """Write a configuration with these listeners."""
         path = self.authority.path("daemon.conf")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(self.authority.folder, "\n".join(listeners)))
+            file.write(CONFIGURATION.format(self.authority.folder, "\n".join(listeners), rules))
         return path
 
-    def daemon(self, *listeners):
+    def daemon(self, *listeners, **more):
         """Start it; use it in a with statement."""
-        return Daemon([PROGRAM, self.configure(*listeners)])
+        return Daemon([PROGRAM, self.configure(*listeners, **more)])
 
     def context(self, name=None):
         """A client's, with the certificate of that name."""
@@ -320,6 +320,26 @@ class Tls(Case):
             self.assertEqual(self.ask(optional, "/name", self.context("client")), "client")
             self.assertFalse(self.answers(required, "/hello"))
             self.assertEqual(self.ask(optional, "/hello"), "hello")
+            self.stops(daemon)
+
+    def test_access_goes_by_certificate_and_listener(self):
+        rules = ("<rule type='deny' listener_zone='^outer$' url='^/name'/>"
+                 "<rule type='deny' url='^/coroutine' cn='^(?!client$)'/>")
+        listener = ("<listener type='http_rest_api'><config><zone>{1}</zone></config><sslconfig>"
+                    "<ca_chain>{0}/ca.pem</ca_chain>"
+                    "<client_certificate>optional</client_certificate></sslconfig></listener>")
+        known = self.context("client")
+        with self.daemon(*(listener.format(self.authority.folder, zone)
+                           for zone in ("inner", "outer")), rules=rules) as daemon:
+            inner, outer = daemon.ports(2)
+            for port, path, context, status in [
+                    (inner, "/name", None, 200), (outer, "/name", None, 403),
+                    (outer, "/name", known, 403), (outer, "/hello", None, 200),
+                    (outer, "/coroutine", known, 200), (outer, "/coroutine", None, 403),
+                    (inner, "/coroutine", self.context("other"), 403)]:
+                with self.subTest(path=path, port=port), self.connect(port, context) as connection:
+                    get(connection, path)
+                    self.assertEqual(read_response(connection)[0], status)
             self.stops(daemon)
 
     def test_the_protocol_above_tls_chooses_the_type(self):

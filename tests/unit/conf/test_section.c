@@ -235,6 +235,40 @@ static void a_path_of_keys_has_a_limit(void **state)
     assert_logged_lines("built-in:1: cannot be read: File name too long\n");
 }
 
+static int list_attribute(void *closure, const char *name, const char *value)
+{
+    char *said = closure;
+    size_t len = strlen(said);
+    snprintf(said + len, 64 - len, "%s=%s;", name, value);
+    return strcmp(value, "stop") == 0 ? 17 : 0;
+}
+
+static void attributes_are_found_by_how_they_begin(void **state)
+{
+    static const struct {
+        const char *element, *said;
+        int result;
+    } elements[] = {
+        {"<b/>", "", 0},
+        {"<b a_x='1' b_x='2' a_='{{ENV:3:{NOWHERE}}}' a='4'/>", "a_x=1;a_=3;", 0},
+        {"<b xmlns:n='m' n:a_x='1' a_y='2'/>", "a_y=2;", 0},
+        {"<b><c a_x='1'/></b>", "", 0},
+        {"<b a_x='stop' a_y='2'/>", "a_x=stop;", 17},
+        {"<b a_x='{{x:y:{z}}}'/>", "", -EINVAL},
+    };
+    for (size_t i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
+        char whole[128], said[64] = "";
+        snprintf(whole, sizeof(whole), "<a a_0='around'>%s</a>", elements[i].element);
+        assert_int_equal(conf_load_text("test", whole), 0);
+        mtev_conf_section_t b = mtev_conf_get_section_read(MTEV_CONF_ROOT, "b");
+        assert_int_equal(conf_each_attribute(b, "a_", list_attribute, said), elements[i].result);
+        assert_string_equal(said, elements[i].said);
+        mtev_conf_release_section_read(b);
+    }
+    assert_logged_one_line("test:1: <b> a_x=\"{{x:y:{z}}}\": ");
+    assert_int_equal(conf_each_attribute(MTEV_CONF_EMPTY, "a_", list_attribute, NULL), 0);
+}
+
 static void use_sections(void *closure)
 {
     int count = -1;
@@ -244,6 +278,9 @@ static void use_sections(void *closure)
     mtev_conf_section_t found = mtev_conf_get_section_read(MTEV_CONF_ROOT, "//listener[@n=1]");
     int calls = 0;
     int result = conf_each_child(found, "config", stop_at_b, &calls);
+    char said[64] = "";
+    int err = conf_each_attribute(found, "n", list_attribute, said);
+    assert_true(err == 0 || err == -ENOMEM);
     if (!mtev_conf_section_is_empty(found))
         assert_true(result == 17 || (result == -ENOMEM && calls == 0));
     mtev_conf_release_section_read(found);
@@ -271,6 +308,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_wrong_value_among_the_keys_is_one_line),
     TEST(there_may_be_so_many_keys),
     TEST(a_path_of_keys_has_a_limit),
+    TEST(attributes_are_found_by_how_they_begin),
     TEST(no_memory_is_an_error),
 };
 HARNESS_MAIN(tests)

@@ -33,16 +33,23 @@ static struct acl_policy *compiled(const char *acls)
     return policy;
 }
 
-static bool allows(const struct acl_policy *policy, const char *path, const char *from)
+static bool allows_peer(const struct acl_policy *policy, const char *path, const char *from,
+                        const char *cn, mtev_hash_table *config)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-    struct acl_question question = {.path = path, .path_len = strlen(path)};
+    struct acl_question question = {
+        .path = path, .path_len = strlen(path), .cn = cn, .config = config};
     if (inet_pton(AF_INET, from, &in.sin_addr) == 1)
         question.remote = (const struct sockaddr *)&in;
     else if (inet_pton(AF_INET6, from, &in6.sin6_addr) == 1)
         question.remote = (const struct sockaddr *)&in6;
     return acl_allows(policy, &question);
+}
+
+static bool allows(const struct acl_policy *policy, const char *path, const char *from)
+{
+    return allows_peer(policy, path, from, "", NULL);
 }
 
 static const struct {
@@ -116,6 +123,62 @@ static void each_request_has_its_verdict(void **state)
     }
 }
 
+static const struct {
+    const char *acls, *cn;
+    bool is_allowed; /* at a listener with <zone>inner</zone><acl>x</acl> in <config> */
+} peers[] = {
+    {"<acl><rule type='allow' cn='^admin$'/></acl>", "admin", true},
+    {"<acl><rule type='allow' cn='^admin$'/></acl>", "admin\n", false},
+    {"<acl><rule type='allow' cn='^admin$'/></acl>", "an admin", false},
+    {"<acl><rule type='allow' cn='^admin$'/></acl>", "", false},
+    {"<acl cn='adm' type='allow'/>", "an admin", true},
+    {"<acl cn='adm' type='allow'/>", "somebody", false},
+    /* without a certificate, and by what does not match */
+    {"<acl type='allow'><rule type='deny' cn='^$'/></acl>", "", false},
+    {"<acl type='allow'><rule type='deny' cn='^$'/></acl>", "admin", true},
+    {"<acl type='allow'><rule type='deny' cn='^(?!admin$)'/></acl>", "", false},
+    {"<acl type='allow'><rule type='deny' cn='^(?!admin$)'/></acl>", "admin", true},
+    /* what the listener has, and has not */
+    {"<acl><rule type='allow' listener_zone='^inner$'/></acl>", "", true},
+    {"<acl><rule type='allow' listener_zone='^outer$'/></acl>", "", false},
+    {"<acl listener_zone='inn' type='allow'/>", "", true},
+    {"<acl><rule type='allow' listener_none='x'/></acl>", "", false},
+    {"<acl><rule type='allow' listener_none='^$'/></acl>", "", true},
+    {"<acl type='allow'><rule type='deny' listener_none='^(?!inner$)'/></acl>", "", false},
+    /* all of them */
+    {"<acl><rule type='allow' listener_zone='inner' listener_acl='x' cn='a'/></acl>", "a", true},
+    {"<acl><rule type='allow' listener_zone='inner' listener_acl='y' cn='a'/></acl>", "a", false},
+    {"<acl><rule type='allow' listener_zone='outer' listener_acl='x' cn='a'/></acl>", "a", false},
+    {"<acl><rule type='allow' listener_zone='inner' listener_acl='x' cn='a'/></acl>", "b", false},
+    {"<acl><rule type='allow' url='^/b' cn='a'/></acl>", "a", false},
+    /* elements that count, and that do not */
+    {"<acl id='x' require_env='PATH'><rule type='allow' require_env='PATH'/></acl>", "", true},
+    {"<acl require_env='!PATH' type='deny'/><acl type='allow'/>", "", true},
+};
+
+static void peers_and_listeners_are_told_apart(void **state)
+{
+    mtev_hash_table config = MTEV_HASH_EMPTY;
+    mtev_hash_dict_store(&config, "zone", "inner");
+    mtev_hash_dict_store(&config, "acl", "x");
+    for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
+        struct acl_policy *policy = compiled(peers[i].acls);
+        if (allows_peer(policy, "/", "10.0.0.1", peers[i].cn, &config) != peers[i].is_allowed)
+            fail_msg("%s: %s", peers[i].acls, peers[i].cn);
+        acl_policy_free(policy);
+    }
+    mtev_hash_destroy(&config, alloc_free, alloc_free);
+}
+
+static void a_listener_may_have_no_config(void **state)
+{
+    struct acl_policy *policy = compiled("<acl listener_zone='inner' type='allow'/>"
+                                         "<acl url='^/a' listener_zone='^$' type='allow'/>");
+    assert_false(allows(policy, "/", "10.0.0.1"));
+    assert_true(allows(policy, "/a", "10.0.0.1"));
+    acl_policy_free(policy);
+}
+
 static void without_a_policy_all_is_denied(void **state)
 {
     assert_false(allows(NULL, "/", "10.0.0.1"));
@@ -139,6 +202,7 @@ static void an_expression_that_takes_too_long_denies(void **state)
         "<acl type='allow'><rule type='deny' url='^(x+x+)+[yz]$'/></acl>",
         "<acl type='allow'><rule type='allow' url='^(x+x+)+[yz]$'/></acl>",
         "<acl type='allow' url='^(x+x+)+[yz]$'/><acl type='allow'/>",
+        "<acl type='allow'><rule type='deny' cn='^(x+x+)+[yz]$'/></acl>",
     };
     char *path = malloc(LEN + 1);
     assert_non_null(path);
@@ -146,7 +210,7 @@ static void an_expression_that_takes_too_long_denies(void **state)
     path[LEN] = '\0';
     for (size_t i = 0; i < sizeof(acls) / sizeof(acls[0]); i++) {
         struct acl_policy *policy = compiled(acls[i]);
-        assert_false(allows(policy, path, "10.0.0.1"));
+        assert_false(allows_peer(policy, path, "10.0.0.1", path, NULL));
         acl_policy_free(policy);
     }
     free(path);
@@ -167,6 +231,8 @@ static void without_memory_all_is_denied(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_request_has_its_verdict),
+    cmocka_unit_test(peers_and_listeners_are_told_apart),
+    cmocka_unit_test(a_listener_may_have_no_config),
     cmocka_unit_test(without_a_policy_all_is_denied),
     cmocka_unit_test(a_peer_without_an_address_is_denied),
     cmocka_unit_test(an_expression_that_takes_too_long_denies),

@@ -29,7 +29,7 @@ static bool allows(const struct acl_policy *policy, const char *path)
 {
     const struct sockaddr_in in = {.sin_family = AF_INET};
     const struct acl_question question = {
-        .path = path, .path_len = strlen(path), .remote = (const struct sockaddr *)&in};
+        .path = path, .path_len = strlen(path), .remote = (const struct sockaddr *)&in, .cn = ""};
     return acl_allows(policy, &question);
 }
 
@@ -47,14 +47,26 @@ static const struct {
      "test:2: <acl> ip=\"10.0.0.0/33\": neither an address nor a block of them\n"},
     {"<acl type='allow' ip=''/>",
      "test:2: <acl> ip=\"\": neither an address nor a block of them\n"},
-    {"<acl type='allow' cn='^admin$'/>",
-     "test:2: <acl> cn=\"^admin$\": not a condition that can be checked (url, ip)\n"},
-    {"<acl type='allow' listener_acl='x'/>",
-     "test:2: <acl> listener_acl=\"x\": not a condition that can be checked (url, ip)\n"},
-    {"<acl type='allow' skipto='x'/>",
-     "test:2: <acl> skipto=\"x\": not a condition that can be checked (url, ip)\n"},
-    {"<acl type='allow' ulr='^/a'/>",
-     "test:2: <acl> ulr=\"^/a\": not a condition that can be checked (url, ip)\n"},
+    {"<acl type='allow' cn='['/>", "test:2: <acl> cn=\"[\": \"[\" is no expression: missing "
+                                   "terminating ] for character class at byte 1\n"},
+    {"<acl type='allow' cn=''/>",
+     "test:2: <acl> cn=\"\": matches everything: leave it out to say so\n"},
+    {"<acl type='allow' listener_acl='('/>",
+     "test:2: <acl> listener_acl=\"(\": \"(\" is no expression: missing closing parenthesis at "
+     "byte 1\n"},
+    {"<acl type='allow' listener_acl=''/>",
+     "test:2: <acl> listener_acl=\"\": matches everything: leave it out to say so\n"},
+    {"<acl type='allow' listener_='x'/>",
+     "test:2: listener_: what follows \"listener_\" is no key of <config>\n"},
+    {"<acl type='allow' x:cn='x' xmlns:x='y'/>",
+     "test:2: <acl> cn=\"x\": not a condition that can be checked (url, ip, cn, listener_KEY)\n"},
+    {"<acl type='allow' x:listener_a='x' xmlns:x='y'/>",
+     "test:2: <acl> listener_a=\"x\": not a condition that can be checked (url, ip, cn, "
+     "listener_KEY)\n"},
+    {"<acl type='allow' skipto='x'/>", "test:2: <acl> skipto=\"x\": not a condition that can be "
+                                       "checked (url, ip, cn, listener_KEY)\n"},
+    {"<acl type='allow' ulr='^/a'/>", "test:2: <acl> ulr=\"^/a\": not a condition that can be "
+                                      "checked (url, ip, cn, listener_KEY)\n"},
     {"<acl type='allow'><roole type='deny'/></acl>",
      "test:2: <acl> has an element that is no <rule>\n"},
     {"<acl type='allow'><rule type='x'/></acl>",
@@ -65,11 +77,14 @@ static const struct {
     {"<acl type='allow'>\n\n<rule type='deny' ip='nowhere'/></acl>",
      "test:4: <rule> ip=\"nowhere\": neither an address nor a block of them\n"},
     {"<acl type='allow'><rule type='deny' user='^x$'/></acl>",
-     "test:2: <rule> user=\"^x$\": not a condition that can be checked (url, ip)\n"},
+     "test:2: <rule> user=\"^x$\": not a condition that can be checked (url, ip, cn, "
+     "listener_KEY)\n"},
     {"<acl type='allow'><rule type='deny' auth='^x$'/></acl>",
-     "test:2: <rule> auth=\"^x$\": not a condition that can be checked (url, ip)\n"},
-    {"<acl type='allow'><rule type='deny' listener_a='x'/></acl>",
-     "test:2: <rule> listener_a=\"x\": not a condition that can be checked (url, ip)\n"},
+     "test:2: <rule> auth=\"^x$\": not a condition that can be checked (url, ip, cn, "
+     "listener_KEY)\n"},
+    {"<acl type='allow'><rule type='deny' listener_a='x' listener_b='?'/></acl>",
+     "test:2: <rule> listener_b=\"?\": \"?\" is no expression: quantifier does not follow a "
+     "repeatable item at byte 0\n"},
     {"<acl type='allow'><rule skipto='x'/></acl>",
      "test:2: <rule> skipto=\"x\": no <rule> behind this one has that name\n"},
     {"<acl type='allow'><rule name='x' url='n' type='deny'/><rule skipto='x'/></acl>",
@@ -77,6 +92,23 @@ static const struct {
     {"<acl type='allow'><rule name='x' skipto='x'/></acl>",
      "test:2: <rule> skipto=\"x\": no <rule> behind this one has that name\n"},
 };
+
+static void a_key_may_have_255_bytes(void **state)
+{
+    for (int len = 254; len <= 256; len++) {
+        char acls[TEXT_SIZE / 2], key[257];
+        struct acl_policy *policy = NULL;
+        size_t count = 0;
+        memset(key, 'k', sizeof(key));
+        snprintf(acls, sizeof(acls), "<acl listener_%.*s='^$' type='allow'/>", len, key);
+        load(acls);
+        assert_int_equal(acl_compile(&policy, &count), 0);
+        assert_int_equal(count, len > 255);
+        assert_int_equal(allows(policy, "/"), len <= 255);
+        acl_policy_free(policy);
+    }
+    assert_logged_one_line("test:2: listener_kkk");
+}
 
 static void a_fault_is_one_line_and_closes_its_acl(void **state)
 {
@@ -157,7 +189,8 @@ static void memory_that_is_not_there_opens_nothing(void **state)
 {
     load("<acl url='^/none$' ip='10.0.0.0/8' type='allow'/>"
          "<acl type='allow'><rule url='^/s' skipto='x'/><rule type='allow'/>"
-         "<rule name='x' type='deny' url='^/secret' ip='0.0.0.0/0'/></acl>");
+         "<rule name='x' type='deny' url='^/secret' ip='0.0.0.0/0' cn='^$' listener_a='^$'/>"
+         "</acl>");
     harness_fail_each_allocation(compile, NULL);
     logged_clear(); /* how much was said depends on what failed */
 }
@@ -165,6 +198,7 @@ static void memory_that_is_not_there_opens_nothing(void **state)
 static const struct CMUnitTest tests[] = {
     configured_test(memory_that_is_not_there_opens_nothing),
     configured_test(a_fault_is_one_line_and_closes_its_acl),
+    configured_test(a_key_may_have_255_bytes),
     configured_test(what_comes_before_a_fault_is_as_written),
     configured_test(each_acl_with_a_fault_has_its_line),
     configured_test(no_configuration_is_no_acl),
