@@ -115,21 +115,30 @@ static void choose_type(mtev_acceptor_closure_t *ac, eventer_ssl_ctx_t *ctx)
         ac->type = type;
 }
 
-/* A name that was not verified is nobody's. */
-static void note_peer(mtev_acceptor_closure_t *ac, eventer_ssl_ctx_t *ctx)
+/* Note the peer's name; one that was not verified is nobody's.  False: it cannot be kept. */
+static bool note_peer(mtev_acceptor_closure_t *ac, eventer_ssl_ctx_t *ctx)
 {
     char name[NAME_LEN_MAX + 1];
     const int len = eventer_ssl_get_peer_commonname(ctx, name, sizeof(name));
-    if (len > 0 && len < NAME_LEN_MAX && eventer_ssl_get_peer_error(ctx) == NULL)
-        ac->remote_cn = alloc_text(name); /* without memory: none */
+    if (len <= 0 || eventer_ssl_get_peer_error(ctx) != NULL)
+        return true;
+    if (len < NAME_LEN_MAX)
+        ac->remote_cn = alloc_text(name);
+    return ac->remote_cn != NULL;
 }
 
 static void done(eventer_t e, void *closure)
 {
     mtev_acceptor_closure_t *ac = closure;
     eventer_ssl_ctx_t *ctx = eventer_get_eventer_ssl_ctx(e);
+    if (!note_peer(ac, ctx)) { /* without it, it would pass for somebody else */
+        mtevL(mtev_error, "listener %s: a connection is dropped: its peer's name cannot be kept\n",
+              ac->settings->listener->text);
+        edge_unregister(e);
+        acceptor_drop(ac);
+        return;
+    }
     choose_type(ac, ctx);
-    note_peer(ac, ctx);
     acceptor_deliver(ac);
 }
 

@@ -201,6 +201,28 @@ static void without_memory_a_connection_is_dropped(void **state)
     assert_checks();
 }
 
+static void without_memory_nobody_passes_for_somebody_else(void **state)
+{
+    char more[256];
+    int served = 0;
+    SSL_CTX *known = client_with("client");
+    snprintf(more, sizeof(more), "<ca_chain>%s</ca_chain>", authority_path("ca.pem"));
+    assert_int_equal(listen_to(stanza("name", more), true), 0);
+    for (uint64_t nth = 1; nth < 16; nth++) {
+        alloc_fail_nth(nth, 0);
+        const bool is_served = strcmp(say_hello(known, NULL), "hello") == 0;
+        alloc_fail_nth(0, 0);
+        served += is_served;
+        settle_both(is_served);
+        if (is_served)
+            assert_memory_equal(seen, "client|", 7);
+    }
+    assert_in_range(served, 1, 14);
+    assert_int_equal(logged("its peer's name cannot be kept"), 1);
+    logged_clear();
+    SSL_CTX_free(known);
+}
+
 static void without_memory_there_is_no_listener(void **state)
 {
     for (uint64_t nth = 1; nth < 400; nth++) {
@@ -232,6 +254,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(several_certificates_share_what_is_around_them),
     cmocka_unit_test(a_program_makes_such_a_listener_itself),
     cmocka_unit_test(without_memory_a_connection_is_dropped),
+    cmocka_unit_test(without_memory_nobody_passes_for_somebody_else),
     cmocka_unit_test(without_memory_there_is_no_listener),
     cmocka_unit_test(all_are_closed_again),
 };
