@@ -166,12 +166,28 @@ static void prompt(mtev_console_closure_t s)
     }
 }
 
+/*
+ * True if line begins a request of HTTP.  Any web page can have a browser on this machine send one
+ * here, and commands in its body.
+ */
+static bool is_request(const char *line)
+{
+    size_t len = strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return len > 0 && line[len] == ' ' && line[len + 1] == '/';
+}
+
 /* The line is complete: run it, in a job.  Yields. */
 static void end_line(mtev_console_closure_t s)
 {
+    bool is_first = s->is_guarded;
     show(s);
     s->edit.line[s->edit.len] = '\0';
-    if (s->is_too_long) {
+    s->is_guarded = false;
+    if (is_first && is_request(s->edit.line)) {
+        mtevL(mtev_error, "console: a request of HTTP was refused\n");
+        nc_printf(s, "no HTTP is spoken here\n");
+        s->must_end = true;
+    } else if (s->is_too_long) {
         nc_printf(s, "that line is too long\n");
     } else if (!is_blank(s->edit.line)) {
         if (s->past != NULL)
@@ -485,6 +501,7 @@ void session_serve(void)
         refusal = "out of memory\n";
     if (refusal == NULL) {
         s->slot = slot;
+        s->is_guarded = mtev_acceptor_closure_remote(ac)->sa_family != AF_UNIX;
         s->past_file = mtev_hash_dict_get(config, "history_file");
         with_past_file(s, load_past);
         if (serve(s) != 0)

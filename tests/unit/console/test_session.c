@@ -126,8 +126,8 @@ static void the_window_has_a_width(void **state)
     telnet_leave(fd);
 }
 
-/* Connect to a console at an address of TCP with that in its stanza; hear what it says. */
-static const char *hear_of(const char *address, const char *config)
+/* Connect to a console at an address of TCP with that in its stanza. */
+static int connect_over_tcp(const char *address, const char *config)
 {
     char stanza[512];
     snprintf(stanza, sizeof(stanza),
@@ -135,7 +135,13 @@ static const char *hear_of(const char *address, const char *config)
              address, config);
     assert_int_equal(listen_to(stanza, true), 0);
     harness_keep_fds(); /* the listener stays */
-    int fd = connect_to(listening_on);
+    return connect_to(listening_on);
+}
+
+/* Hear what it says. */
+static const char *hear_of(const char *address, const char *config)
+{
+    int fd = connect_over_tcp(address, config);
     operator_hear(fd, OPERATOR_PROMPT);
     close(fd);
     return operator_heard;
@@ -155,6 +161,26 @@ static void over_tcp_an_acl_decides(void **state)
         "console: 127.0.0.1 is not admitted: the acl of the listener has a fault\n");
 }
 
+/* As a browser does, for a page that wants to get at the console of whoever looks at it. */
+static void a_request_of_http_ends_the_session(void **state)
+{
+    static const char request[] = "POST /x HTTP/1.1\r\nHost: a\r\n\r\nhelp\nshow version\n";
+    static const char *const configs[] = {"", "<line_protocol>telnet</line_protocol>"};
+    for (size_t i = 0; i < 2; i++) {
+        int fd = connect_over_tcp("127.0.0.1", configs[i]);
+        operator_type(fd, request);
+        operator_hear(fd, "");
+        assert_non_null(strstr(operator_heard, "no HTTP is spoken here"));
+        assert_null(strstr(operator_heard, "HTTP/1.1\n"));
+        assert_null(strstr(operator_heard, "up for"));
+        assert_logged_lines("console: a request of HTTP was refused\n");
+        close(fd);
+    }
+    int fd = operator_sit_down(); /* no browser gets at a unix socket */
+    assert_answer_has(fd, "GET /x", "there is no command GET here");
+    operator_leave(fd);
+}
+
 static const struct CMUnitTest tests[] = {
     operator_test(keys_are_echoed_and_lines_end_as_telnet_wants),
     operator_test(who_refuses_the_echo_gets_plain_lines),
@@ -162,6 +188,7 @@ static const struct CMUnitTest tests[] = {
     operator_test(lines_of_before_come_back),
     operator_test(the_window_has_a_width),
     logged_test(over_tcp_an_acl_decides),
+    logged_test(a_request_of_http_ends_the_session),
 };
 
 int main(void)
