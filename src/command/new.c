@@ -41,6 +41,8 @@ static const struct file {
 static const char *fault_of(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz", more[] = "0123456789-";
+    static const char *const taken[] = {"clean",    "console", "eventer", "include", "install",
+                                        "makefile", "run",     "test",    "tests"};
     char all[sizeof(letters) + sizeof(more)];
     snprintf(all, sizeof(all), "%s%s", letters, more);
     if (name[0] == '\0')
@@ -53,9 +55,10 @@ static const char *fault_of(const char *name)
         return "it has more in it than small letters, digits and dashes";
     if (strncmp(name, "xml", 3) == 0)
         return "no element of XML may begin so";
-    return strcmp(name, "tests") == 0 || strcmp(name, "console") == 0
-               ? "it is the name of a file of the service"
-               : NULL;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        if (strcmp(name, taken[i]) == 0)
+            return "it means something else to the service or its Makefile";
+    return NULL;
 }
 
 /* The name as that of an environment variable: "my-service" is MY_SERVICE. */

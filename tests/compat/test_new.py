@@ -67,11 +67,17 @@ class New(unittest.TestCase):
                          (0, "", ""))
         root = os.path.join(self.folder, "root")
         self.make(name, "install", "DESTDIR=" + root, "PREFIX=/opt")
+        installed = root + f"/etc/{name}/{name}.conf"
+        self.assertEqual(os.stat(installed).st_mode & 0o777, 0o644)
+        with open(installed, "w", encoding="utf-8") as file:
+            file.write("changed")
+        self.make(name, "install", "DESTDIR=" + root, "PREFIX=/opt")
+        with open(installed, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "changed")
         with open(root + f"/etc/systemd/system/{name}.service", encoding="utf-8") as file:
             self.assertIn(f"ExecStart=/opt/bin/{name} -m -c /etc/{name}/{name}.conf\n",
                           file.read())
         self.assertTrue(os.access(root + f"/opt/bin/{name}", os.X_OK))
-        self.assertEqual(os.stat(root + f"/etc/{name}/{name}.conf").st_mode & 0o777, 0o644)
         self.make(name, "clean")
         left = sorted(os.listdir(os.path.join(self.folder, name)))
         self.assertEqual(left, ["Makefile", "README.md", name + ".c", name + ".conf",
@@ -127,6 +133,12 @@ class New(unittest.TestCase):
                               **self.environment)
         self.assertNotEqual(status, 0)
         self.assertIn("FAILED: /hello/you: 200 goodbye, you\n", said)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("int main(void) { return 3; }")
+        status, said, _ = run(["make", "test"], os.path.join(self.folder, "broken"),
+                              **self.environment)
+        self.assertNotEqual(status, 0)
+        self.assertIn("the service does not listen:\n", said)
 
     def test_a_name_that_is_none_makes_nothing(self):
         for name, why in (("", "it is empty"), ("a" * 32, "it has more than 31 bytes"),
@@ -136,8 +148,9 @@ class New(unittest.TestCase):
                           ("a/b", "it has more in it than small letters, digits and dashes"),
                           ("a b", "it has more in it than small letters, digits and dashes"),
                           ("xmlish", "no element of XML may begin so"),
-                          ("tests", "it is the name of a file of the service"),
-                          ("console", "it is the name of a file of the service")):
+                          *((taken, "it means something else to the service or its Makefile")
+                            for taken in ("clean", "console", "eventer", "include", "install",
+                                          "makefile", "run", "test", "tests"))):
             with self.subTest(name):
                 self.assertEqual(self.new(name), (2, "", f'eventer new: "{name}" is no name for a '
                                                          f"service: {why}\n"))
