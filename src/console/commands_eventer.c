@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "console/commands_impl.h"
+#include "listener/address.h"
 
 #include <eventer/eventer.h>
 #include <mtev_intern.h>
-#include <mtev_listener.h>
 
 #include <string.h>
 
@@ -42,14 +42,12 @@ static void add_timer(eventer_t e, void *closure)
 static void add_address(struct list *list, const char *what,
                         int (*get)(int, struct sockaddr *, socklen_t *), int fd)
 {
-    char text[128];
-    struct sockaddr_storage address;
-    socklen_t len = sizeof(address);
-    memset(&address, 0, sizeof(address));
-    if (get(fd, (struct sockaddr *)&address, &len) != 0)
+    char text[ADDRESS_TEXT_MAX];
+    struct address address = {.len = sizeof(address.local)};
+    if (get(fd, &address.any, &address.len) != 0 || address.any.sa_family == AF_UNSPEC)
         return;
-    if (mtev_convert_sockaddr_to_buff(text, sizeof(text), (struct sockaddr *)&address) > 0)
-        (void)buf_appendf(&list->text, ", %s %s", what, text);
+    address_format(&address, text);
+    (void)buf_appendf(&list->text, ", %s %s", what, text);
 }
 
 static void add_socket(eventer_t e, void *closure)

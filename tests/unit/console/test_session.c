@@ -151,6 +151,11 @@ static void over_tcp_an_acl_decides(void **state)
 {
     static const char refusal[] = "you are not admitted to this console\n";
     assert_string_equal(hear_of("127.0.0.1", ""), OPERATOR_PROMPT);
+    char socket[sizeof(listening_on) + 8];
+    snprintf(socket, sizeof(socket), "local %s", listening_on);
+    int operator= operator_sit_down();
+    assert_answer_has(operator, "show eventer debug sockets", socket); /* with the port */
+    operator_leave(operator);
     assert_string_equal(hear_of("*", ""), OPERATOR_PROMPT);
     assert_string_equal(hear_of("127.0.0.1", "<acl>127.0.0.0/8</acl>"), OPERATOR_PROMPT);
     assert_nothing_logged();
