@@ -122,7 +122,7 @@ static const struct command commands[] = {
 
 static bool add_terminal(void)
 {
-    static const char *const shared[] = {"exit", "help", "write"};
+    static const char *const shared[] = {"apply", "exit", "help", "write"};
     cmd_info_t *own[] = {
         NCSCMD("show", show, NULL, NULL, NULL),
         NCSCMD("set", set, NULL, NULL, WITH_VALUE),

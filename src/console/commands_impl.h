@@ -23,7 +23,9 @@ struct command {
 /* Enter commands; each of these returns false if there is no memory. */
 bool commands_add(const struct command *commands, size_t count);
 
+bool commands_add_apply(void);   /* apply */
 bool commands_add_basic(void);   /* exit help show version shutdown restart crash hang */
+bool commands_add_clock(void);   /* show mtev debug coreclocks, mtev rdtsc ... */
 bool commands_add_eventer(void); /* show eventer ..., show coroutines, mtev ... */
 bool commands_add_log(void);     /* log ..., no log ... */
 

@@ -61,6 +61,30 @@ static int show_details(mtev_console_closure_t s, int argc, char **argv,
     return 0;
 }
 
+/* log to NAME WORD...: a mark, to be found again later. */
+static int say(mtev_console_closure_t s, int argc, char **argv, mtev_console_state_t *state,
+               void *closure)
+{
+    struct buf text;
+    if (argc < 2)
+        return commands_expect(s, "the name of a log stream, and what is to be said there");
+    mtev_log_stream_t stream = find_stream(s, argv[0]);
+    if (stream == NULL)
+        return -1;
+    buf_init(&text, EDIT_LINE_MAX + 1);
+    int err = 0;
+    for (int i = 1; i < argc && err == 0; i++)
+        err = buf_appendf(&text, "%s%s", i == 1 ? "" : " ", argv[i]);
+    bool is_said = err == 0 && N_L_S_ON(stream);
+    if (is_said)
+        mtevL(stream, "%.*s\n", (int)text.len, text.bytes);
+    else
+        nc_printf(s, "%s%s\n", err == 0 ? argv[0] : "",
+                  err == 0 ? " is disabled, or reaches no outlet" : "out of memory");
+    buf_free(&text);
+    return is_said ? 0 : -1;
+}
+
 /* ---- what is said, shown here ----------------------------------------------------- */
 
 /* A line, from any thread: what finds no room is left out. */
@@ -151,6 +175,7 @@ static int show_log(mtev_console_closure_t s, int argc, char **argv, mtev_consol
 
 static const struct command commands[] = {
     {{"show"}, "log", show_log, NULL, NULL},
+    {{"log"}, "to", say, NULL, NULL},
     {{"log"}, "connect", connect_streams, NULL, CONNECTS},
     {{"log"}, "disconnect", connect_streams, NULL, NULL},
     {{"log"}, "details", show_details, NULL, NULL},

@@ -37,7 +37,8 @@ void mtev_console_init(const char *appname)
     is_ready = true;
     snprintf(console_prompt, sizeof(console_prompt), "%.*s# ", PROMPT_MAX,
              appname == NULL ? "" : appname);
-    if (!commands_add_basic() || !commands_add_eventer() || !commands_add_log())
+    if (!commands_add_apply() || !commands_add_basic() || !commands_add_clock() ||
+        !commands_add_eventer() || !commands_add_log())
         mtevL(mtev_error, "mtev_console_init: out of memory: some commands are missing\n");
     if (pool_at_stop(session_end_all) != 0)
         mtevL(mtev_error, "mtev_console_init: sessions do not end before the process\n");

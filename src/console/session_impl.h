@@ -40,6 +40,7 @@ struct __mtev_console_closure {
     bool has_taken_leave, has_hung_up; /* the writer's */
     bool is_telnet;
     bool is_guarded;  /* the first line over TCP: it may be a browser's */
+    bool is_applying; /* in apply */
     bool must_end;    /* after this line */
     bool is_too_long; /* the line: all of it is dropped */
     mtev_console_state_stack_t *stack;

@@ -220,6 +220,10 @@ static void commands_say_what_there_is(void **state)
         {"show eventer debug memory", "events: "},
         {"show coroutines", " coroutines\n"},
         {"mtev intern", " texts, "},
+        {"show mtev debug coreclocks", " ns\n"},
+        {"mtev rdtsc status", "the kernel's clocks are read, whose source is "},
+        {"mtev rdtsc enable", "no counter of the processor is read"},
+        {"mtev rdtsc disable", "no counter of the processor is read"},
         {"mtev jobq", "expected: mtev jobq NAME"},
         {"mtev jobq none", "there is no job queue none\n"},
         {"mtev jobq console what 1", "expected: mtev jobq NAME"},
@@ -272,6 +276,24 @@ static void what_is_said_is_shown(void **state)
     assert_answer(fd, "log disconnect news", "news was not connected\n");
     assert_answer(fd, "log connect nobody", "there is no log stream nobody\n");
     assert_answer(fd, "log connect", "expected: the names of log streams\n");
+    operator_leave(fd);
+}
+
+static void an_operator_may_say_something(void **state)
+{
+    mtev_log_stream_t news = mtev_log_stream_find("news");
+    int fd = operator_sit_down();
+    assert_answer(fd, "log to news nobody hears", "news is disabled, or reaches no outlet\n");
+    assert_answer(fd, "log connect news", "");
+    mtev_log_stream_set_flags(news, mtev_log_stream_get_flags(news) & ~MTEV_LOG_STREAM_ENABLED);
+    assert_answer(fd, "log to news still nobody", "news is disabled, or reaches no outlet\n");
+    assert_answer(fd, "log enable news", "");
+    assert_answer(fd, "log to news 100% 'a  mark'", "100% a  mark\n");
+    assert_answer(fd, "log to news",
+                  "expected: the name of a log stream, and what is to be said "
+                  "there\n");
+    assert_answer(fd, "log to nobody x", "there is no log stream nobody\n");
+    assert_answer(fd, "log disconnect news", "");
     operator_leave(fd);
 }
 
@@ -366,6 +388,7 @@ static const struct CMUnitTest tests[] = {
     operator_test(a_hook_may_forbid_a_line),
     operator_test(commands_say_what_there_is),
     operator_test(what_is_said_is_shown),
+    operator_test(an_operator_may_say_something),
     operator_test(who_does_not_read_holds_up_nobody_who_says),
     operator_test(a_stream_in_memory_is_shown),
     operator_test(each_allocation_may_fail),
