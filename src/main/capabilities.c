@@ -219,6 +219,7 @@ static int write_document(struct document *d, bool is_json)
     begin(d, "features", NULL);
     add_value(d, "coroutines", "shared stacks");
     add_value(d, "http", "1.1");
+    add_value(d, "tls", "1.2, 1.3");
     end(d, "features");
     add_services(d);
     begin(d, "modules", NULL);

@@ -96,6 +96,8 @@ static void it_is_told_in_json(void **state)
     assert_has(body,
                "\"services\":{\"control_dispatch\":{\"control_dispatch\":\"control_dispatch\","
                "\"commands\":{\"0x43415041\":{\"name\":\"capabilities_transit\"}}}}");
+    assert_has(body, "\"features\":{\"coroutines\":\"shared stacks\",\"http\":\"1.1\","
+                     "\"tls\":\"1.2, 1.3\"}");
     assert_has(body, "\"modules\":{}");
     assert_has(body, "\"current_time\":");
     assert_has(heard, "application/json");
