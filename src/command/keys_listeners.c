@@ -3,6 +3,7 @@
 #include "command/keys_impl.h"
 
 #include "base/alloc.h"
+#include "console/access.h"
 #include "listener/settings.h"
 #include "tls/tls.h"
 
@@ -31,6 +32,15 @@ static bool are_networks(const char *name, const char *value)
     size_t len;
     (void)name;
     return settings_read_proxies(value, &v, &word, &len) == 0;
+}
+
+static bool is_acl(const char *name, const char *value)
+{
+    const struct sockaddr anybody = {.sa_family = AF_INET};
+    bool is_faulty;
+    (void)name;
+    (void)access_is_allowed(&anybody, value, &is_faulty);
+    return !is_faulty;
 }
 
 /* The path of a file that can be read, or the text of one. */
@@ -153,6 +163,13 @@ static const struct key keys[] = {
     {"listeners//config", "proxy_protocol_from", KEY_CHECKED, .is_right = are_networks,
      .form = "addresses, blocks of them and unix",
      .says = "The networks whose connections begin with a header of the PROXY protocol."},
+    {"listeners//config", "line_protocol", KEY_WORDS, .words = "plain|telnet", .otherwise = "plain",
+     .says = "How a console speaks."},
+    {"listeners//config", "history_file", KEY_TEXT,
+     .says = "Where a console keeps the lines of before."},
+    {"listeners//config", "acl", KEY_CHECKED, .is_right = is_acl,
+     .form = "networks with blanks or commas between them",
+     .says = "The networks whose peers are admitted to a console over TCP."},
     {"listeners//sslconfig", "certificate_file", KEY_CHECKED, .is_right = is_file_or_text,
      .form = "a file that can be read", .says = "The certificate, and those that signed it."},
     {"listeners//sslconfig", "certificate", KEY_CHECKED, .is_right = is_file_or_text,

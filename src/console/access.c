@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "console/access_impl.h"
+#include "console/access.h"
 
 #include "base/network.h"
 

@@ -2,7 +2,8 @@
 #include "console/session.h"
 
 #include "base/alloc.h"
-#include "console/access_impl.h"
+#include "conf/conf.h"
+#include "console/access.h"
 #include "console/past_impl.h"
 #include "console/session_impl.h"
 #include "eventer/loop.h"
@@ -492,17 +493,17 @@ void session_serve(void)
     mtev_hash_table *config = mtev_acceptor_closure_config(ac);
     mtev_console_closure_t s = NULL;
     int slot = take_slot();
-    const char *refusal = refusal_of(ac, mtev_hash_dict_get(config, "acl"));
+    const char *refusal = refusal_of(ac, mtev_hash_dict_get(config, CONF_KEY("acl")));
     if (refusal == NULL && slot < 0)
         refusal = "there are too many sessions\n";
-    const char *protocol = mtev_hash_dict_get(config, "line_protocol");
+    const char *protocol = mtev_hash_dict_get(config, CONF_KEY("line_protocol"));
     bool is_telnet = protocol != NULL && strcmp(protocol, "telnet") == 0;
     if (refusal == NULL && session_new(e, is_telnet, &s) != 0)
         refusal = "out of memory\n";
     if (refusal == NULL) {
         s->slot = slot;
         s->is_guarded = mtev_acceptor_closure_remote(ac)->sa_family != AF_UNIX;
-        s->past_file = mtev_hash_dict_get(config, "history_file");
+        s->past_file = mtev_hash_dict_get(config, CONF_KEY("history_file"));
         with_past_file(s, load_past);
         if (serve(s) != 0)
             refusal = "out of memory\n";

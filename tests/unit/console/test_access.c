@@ -5,7 +5,7 @@
  */
 #include "harness.h"
 
-#include "console/access_impl.h"
+#include "console/access.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

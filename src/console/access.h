@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * access_impl.h - who may have a console.
+ * access.h - who may have a console.
+ *
+ * Layer: console.  Any thread; nothing here allocates.
  */
-#ifndef EVENTER_CONSOLE_ACCESS_IMPL_H
-#define EVENTER_CONSOLE_ACCESS_IMPL_H
+#ifndef EVENTER_CONSOLE_ACCESS_H
+#define EVENTER_CONSOLE_ACCESS_H
 
 #include <stdbool.h>
 #include <sys/socket.h>
