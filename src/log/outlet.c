@@ -97,6 +97,7 @@ static void tell_folded(struct outlet *o)
     snprintf(text, sizeof(text), "last message repeated %" PRIu64 " time%s", o->fold_count,
              o->fold_count == 1 ? "" : "s");
     o->fold_count = 0;
+    o->fold_key = 0;
     batch_tell(o, text);
 }
 
@@ -161,10 +162,9 @@ static bool gather(struct outlet *o)
         return true;
     if (ring_used(&o->ring) == 0 && atomic_load_explicit(&o->untold, memory_order_relaxed) > 0)
         tell_lost(o, atomic_exchange(&o->untold, 0));
-    if (o->fold_count > 0 && clock_mono_ns() - o->fold_since_ns >= o->settings.fold_ns) {
+    if (o->fold_count > 0 &&
+        (o->is_ending || clock_mono_ns() - o->fold_since_ns >= o->settings.fold_ns))
         tell_folded(o);
-        o->fold_key = 0;
-    }
     return o->batch_len > 0;
 }
 
@@ -428,7 +428,7 @@ bool outlet_lock_until(struct outlet *o, uint64_t deadline_ns)
     return true;
 }
 
-/* Write what waits; lock is held. */
+/* Write what waits, and how often it was repeated; lock is held. */
 static int drain_until(struct outlet *o, uint64_t deadline_ns, bool may_rotate)
 {
     int err;
@@ -441,7 +441,11 @@ static int drain_until(struct outlet *o, uint64_t deadline_ns, bool may_rotate)
         else
             nap(STEP_NS);
     }
-    return 0;
+    if (o->fold_count == 0)
+        return 0;
+    batch_clear(o);
+    tell_folded(o);
+    return outlet_drain(o, may_rotate) == 0 ? 0 : -EAGAIN;
 }
 
 int outlet_flush(struct outlet *o, uint64_t deadline_ns)

@@ -251,6 +251,32 @@ static void repeated_lines_are_folded(void **state)
     assert_non_null(strstr(at, "\"message\":\"last message repeated 1 time\"}\n{"));
 }
 
+static void say_twice(mtev_log_stream_t ls)
+{
+    mtevL(ls, "same\n");
+    mtevL(ls, "same\n");
+}
+
+static void folding_is_told_at_the_end(void **state)
+{
+    static const char *const types[] = {"file", "file_synch"};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const char *path = folder_path(types[i]);
+        mtev_log_stream_t other = mtev_log_stream_new("folded", types[i], path, NULL, NULL);
+        mtev_log_stream_set_property(other, "dedup_seconds", "86400");
+        say_twice(other);
+        assert_int_equal(log_flush(SAID_LONG_NS), 0);
+        say_twice(other); /* is not more of the same: that was told */
+        log_emergency_flush();
+        say_twice(other);
+        mtev_log_stream_close(other);
+        assert_string_equal(file_text(folder_path(types[i])),
+                            "same\n[log: last message repeated 1 time]\n"
+                            "same\n[log: last message repeated 1 time]\n"
+                            "same\n[log: last message repeated 1 time]\n");
+    }
+}
+
 static void folding_is_told_in_time(void **state)
 {
     int fds[2];
@@ -281,6 +307,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_rotation_removes_what_is_not_retained),
     TEST(a_file_may_be_renamed),
     TEST(repeated_lines_are_folded),
+    TEST(folding_is_told_at_the_end),
     TEST(folding_is_told_in_time),
 };
 HARNESS_MAIN(tests)
