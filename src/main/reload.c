@@ -24,7 +24,7 @@ static int follow(void)
 {
     int err = start_logs();
     if (err == 0)
-        err = rest_acl_load();
+        err = rest_acl_reload();
     return err != 0 ? err : listener_reload();
 }
 
@@ -39,7 +39,7 @@ static int load(void)
         return 0;
     }
     (void)start_logs(); /* these may be as the new one wanted them */
-    (void)rest_acl_load();
+    (void)rest_acl_reload();
     mtevL(mtev_error, "the configuration that was there before stays\n");
     return err;
 }
