@@ -120,6 +120,7 @@ int eventer_init(void)
     }
     epoch = clock_timeval(clock_wall_ns());
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     raise_rlimit(props_get()->rlim_nofiles);
     account_init();
     int err = asynch_init();

@@ -393,6 +393,8 @@ int start_again(void)
 int start_and_serve(const struct start *start, int (*run)(void), int *out)
 {
     notify_begin();
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads, or has no room for, ends nothing */
+    signal(SIGXFSZ, SIG_IGN);
     if (start->mode != START_ALONE)
         (void)child_read_environment();
     int err = start_configured(start);

@@ -119,6 +119,8 @@ pid_t ward_start_glider(const struct ward *ward, const char *why)
     if (pid == 0) {
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGXFSZ, SIG_DFL);
         redirect(ward);
         execl(path, path, id, why, (char *)NULL);
         mtevL(mtev_error, "monitor: the glider %s: %s\n", path, strerrordesc_np(errno));

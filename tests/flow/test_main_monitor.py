@@ -6,6 +6,7 @@ Method: main_daemon (the argument) with foreground=2, or 0, which is told to cra
 end; every process of it is killed with the test.
 """
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -88,6 +89,28 @@ class Monitored(Case):
         self.assertEqual(status, 0)
         self.assertFalse(is_there(after))
         self.assertEqual(daemon.complained().count("was ended by signal 9 (Killed)"), 5)
+
+    def test_a_log_that_nobody_reads_or_has_no_room_for_ends_nobody(self):
+        log = tempfile.NamedTemporaryFile()
+        self.addCleanup(log.close)
+        unread, errors = os.pipe()
+        self.path = write_file(self, CONF.format(watchdog="", root="").replace(
+            "</daemon>", f"""<logs><log name="notice" type="file_synch" path="{log.name}"/></logs>
+            </daemon>"""))
+        daemon = Daemon([PROGRAM, self.path, "foreground=2"],
+                        preexec_fn=lambda: os.dup2(errors, 2))
+        self.addCleanup(daemon.__exit__)
+        self.port, = daemon.ports()
+        os.close(errors)
+        os.close(unread)
+        before, _ = self.child()
+        os.kill(before, signal.SIGKILL)  # which the monitor wants to say
+        pid, starts = self.child()
+        self.assertEqual(starts, 2)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, 0))
+        self.ask("/log")
+        self.assertEqual(self.child(), (pid, 2))
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
     def test_a_crash_is_explained_with_every_thread_and_coroutine(self):
         folder = tempfile.mkdtemp()
