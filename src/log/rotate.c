@@ -20,9 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RETRY_NS          (60 * CLOCK_NS_PER_S)
-#define NAMES_TRIED_MAX   100 /* seconds that a name may lie ahead of the clock */
-#define SECOND_DIGITS_MAX 20
+#define RETRY_NS        (60 * CLOCK_NS_PER_S)
+#define NAMES_TRIED_MAX 100                  /* seconds that a name may lie ahead of the clock */
+#define SECOND_MIN      UINT64_C(1000000000) /* of 2001: what is less is another one's number */
 
 uint64_t outlet_birth_ns(int fd)
 {
@@ -73,6 +73,7 @@ static size_t find_old(DIR *dir, const char *base, struct old *found)
         const char *digits = entry->d_name + base_len + 1;
         if (strncmp(entry->d_name, base, base_len) != 0 || entry->d_name[base_len] != '.' ||
             number_u64(digits, strlen(digits), UINT64_MAX, &found[count].second) != 0 ||
+            found[count].second < SECOND_MIN || digits[0] == '0' ||
             fstatat(dirfd(dir), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(info.st_mode))
             continue;

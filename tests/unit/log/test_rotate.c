@@ -173,27 +173,28 @@ static void make_old(uint64_t age_s, size_t size)
 
 static void make_all(void)
 {
-    static const char *const others[] = {"log.x", "log.12x", "log.", "other.1", "logs.1"};
+    static const char *const others[] = {"log.x", "log.12x",         "log.",    "log.999999999",
+                                         "log.1", "log.01000000000", "other.1", "logs.1"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         close(open(folder_path(others[i]), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     make_old(50, 100);
     make_old(150, 100);
     make_old(250, 100);
     make_old(350, 100);
-    assert_int_equal(folder_each(note_rotated), 10);
+    assert_int_equal(folder_each(note_rotated), 13);
 }
 
 static void what_is_too_old_or_too_much_is_removed(void **state)
 {
     make_all();
     assert_int_equal(mtev_log_stream_cull(file, -1, -1), 0);
-    assert_int_equal(folder_each(note_rotated), 10);
+    assert_int_equal(folder_each(note_rotated), 13);
     assert_int_equal(mtev_log_stream_cull(file, 300, -1), 0);
-    assert_int_equal(folder_each(note_rotated), 9);
+    assert_int_equal(folder_each(note_rotated), 12);
     assert_int_equal(mtev_log_stream_cull(file, -1, 250), 0);
-    assert_int_equal(folder_each(note_rotated), 8);
+    assert_int_equal(folder_each(note_rotated), 11);
     assert_int_equal(mtev_log_stream_cull(file, 100, 0), 0);
-    assert_int_equal(folder_each(note_rotated), 6);
+    assert_int_equal(folder_each(note_rotated), 9);
 }
 
 static void a_rotation_removes_what_is_not_retained(void **state)
@@ -203,12 +204,12 @@ static void a_rotation_removes_what_is_not_retained(void **state)
     mtev_log_stream_set_property(file, "retain_seconds", "200");
     say_from(0, 99);
     flush();
-    assert_int_equal(folder_each(note_rotated), 9);
+    assert_int_equal(folder_each(note_rotated), 12);
     mtev_log_stream_set_property(file, "retain_seconds", NULL);
     mtev_log_stream_set_property(file, "retain_bytes", "102500");
     say_from(0, 99);
     flush();
-    assert_int_equal(folder_each(note_rotated), 7); /* the newest alone */
+    assert_int_equal(folder_each(note_rotated), 10); /* the newest alone */
 }
 
 static void a_file_may_be_renamed(void **state)
