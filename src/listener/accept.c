@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accept.c - taking connections: in a loop, or in a thread that does nothing else; and what is done
- * with those that are too many.
+ * accept.c - taking connections: in a loop, or in a thread that does nothing else.
  */
 #include "listener/acceptor.h"
 #include "listener/listener_impl.h"
@@ -18,28 +17,6 @@
 #define PAUSE_NS           (100 * CLOCK_NS_PER_MS)
 #define COMPLAINT_EVERY_NS CLOCK_NS_PER_S
 #define INTEREST           (EVENTER_READ | EVENTER_EXCEPTION)
-
-/* ---- those that are too many ----------------------------------------------------- */
-
-/*
- * Close fd; whoever speaks the protocol of the type is told why.  What he has sent is read, because
- * closing over it would take the answer back.
- */
-static void turn_away(const struct listen_settings *settings, int fd)
-{
-    const char *refusal =
-        settings->v.tls != NULL /* who would not understand it */
-            ? NULL
-            : atomic_load_explicit(&settings->v.type->refusal, memory_order_relaxed);
-    char bytes[512];
-    if (refusal != NULL) {
-        (void)send(fd, refusal, strlen(refusal), MSG_NOSIGNAL | MSG_DONTWAIT);
-        (void)shutdown(fd, SHUT_WR);
-        for (int i = 0; i < 16 && recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0; i++)
-            ;
-    }
-    close(fd);
-}
 
 static void complain(struct listen_socket *s, int err, uint64_t now_ns)
 {
@@ -88,7 +65,7 @@ static int admit(struct listen_socket *s, int fd, struct sockaddr_storage *remot
     if (max != 0 && before >= max) {
         atomic_fetch_sub_explicit(&l->live, 1, memory_order_relaxed);
         listener_count(&l->refused_full);
-        turn_away(settings, fd);
+        refuse(settings, s->loop, fd);
         return 0;
     }
     int err = acceptor_hand_over(settings, choose_loop(s), fd, remote, len, ret_here);
@@ -96,7 +73,7 @@ static int admit(struct listen_socket *s, int fd, struct sockaddr_storage *remot
         atomic_fetch_sub_explicit(&l->live, 1, memory_order_relaxed);
     if (err == -EUSERS) {
         listener_count(&l->refused_address);
-        turn_away(settings, fd);
+        refuse(settings, s->loop, fd);
         return 0;
     }
     if (err != 0)

@@ -127,6 +127,15 @@ void acceptor_drop(mtev_acceptor_closure_t *ac)
     eventer_free(e);
 }
 
+void acceptor_refuse(mtev_acceptor_closure_t *ac)
+{
+    eventer_t e = ac->e;
+    ac->e = NULL;
+    refuse(ac->settings, ac->loop, e->fd);
+    e->fd = -1;
+    eventer_free(e);
+}
+
 void acceptor_arrive(mtev_acceptor_closure_t *ac)
 {
     if (ac->is_proxied)

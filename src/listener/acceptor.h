@@ -68,6 +68,9 @@ void acceptor_deliver(mtev_acceptor_closure_t *ac);
 /* Close it before its type has it.  Its loop. */
 void acceptor_drop(mtev_acceptor_closure_t *ac);
 
+/* The same, and who speaks the type's protocol is told that he is too many. */
+void acceptor_refuse(mtev_acceptor_closure_t *ac);
+
 /* ---- proxied.c ------------------------------------------------------------------- */
 
 /* True if connections from address begin with a proxy's header. */

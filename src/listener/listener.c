@@ -240,6 +240,7 @@ static void hand_over_one(struct listener *l, void *closure)
 static void stop_all(void)
 {
     listener_each_of_all(stop_one, NULL);
+    refusals_end();
 }
 
 static void count_one(struct listener *l, void *closure)

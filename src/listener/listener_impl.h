@@ -126,4 +126,24 @@ void accept_end(struct listener *l);
 /* Accept whoever waits already, so that closing turns nobody away.  change is held. */
 void accept_rest(struct listener *l);
 
+/* ---- refuse.c -------------------------------------------------------------------- */
+
+#define REFUSALS_MAX                                                                               \
+    1024 /* who have been told, and have not closed yet; others are not waited for */
+
+/*
+ * Close fd (taken), the connection of somebody who is too many; in loop, if he has to be told.  Any
+ * thread.
+ */
+void refuse(const struct listen_settings *settings, struct loop *loop, int fd);
+
+/* Wait for nobody who was refused any longer.  The loops run; not one of their threads. */
+void refusals_end(void);
+
+/* How long they may take; tests set less, or more. */
+extern uint64_t refuse_patience_ns __attribute__((visibility("hidden")));
+
+/* How many have not closed yet. */
+size_t refusals_count(void);
+
 #endif

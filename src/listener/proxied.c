@@ -115,7 +115,7 @@ static void deliver(struct proxied *p)
         return;
     }
     listener_count(&ac->settings->listener->refused_address);
-    acceptor_drop(ac);
+    acceptor_refuse(ac);
 }
 
 static void on_ready(eventer_t e, uint32_t poll_bits)
