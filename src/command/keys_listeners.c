@@ -43,11 +43,19 @@ static bool is_acl(const char *name, const char *value)
     return !is_faulty;
 }
 
-/* The path of a file that can be read, or the text of one. */
+/* The path of a file that can be read, or those of two, or the text of one. */
 static bool is_file_or_text(const char *name, const char *value)
 {
-    (void)name;
-    return strchr(value, '\n') != NULL || access(value, R_OK) == 0;
+    const char *why;
+    struct tls_settings settings;
+    memset(&settings, 0, sizeof(settings));
+    bool is_right = tls_settings_set(&settings, name, value, &why) == 0;
+    for (size_t i = 0; i < TLS_FILE_COUNT && is_right; i++) {
+        const char *text = settings.texts[i];
+        is_right = text == NULL || tls_is_text(text) || access(text, R_OK) == 0;
+    }
+    tls_settings_free(&settings);
+    return is_right;
 }
 
 static bool is_layer(const char *name, const char *value)
@@ -171,7 +179,8 @@ static const struct key keys[] = {
      .form = "networks with blanks or commas between them",
      .says = "The networks whose peers are admitted to a console over TCP."},
     {"listeners//sslconfig", "certificate_file", KEY_CHECKED, .is_right = is_file_or_text,
-     .form = "a file that can be read", .says = "The certificate, and those that signed it."},
+     .form = "a file that can be read",
+     .says = "The certificate, and those that signed it; or two."},
     {"listeners//sslconfig", "certificate", KEY_CHECKED, .is_right = is_file_or_text,
      .form = "a file that can be read", .says = "The same."},
     {"listeners//sslconfig", "key_file", KEY_CHECKED, .is_right = is_file_or_text,

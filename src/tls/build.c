@@ -31,7 +31,7 @@ struct build { /* of one SSL_CTX */
     struct tls_part *part; /* owned by ctx */
     struct tls_stamp *stamps;
     EVP_MD_CTX *identity; /* what a session depends on */
-    X509 *leaf;           /* owned */
+    X509 *leaf;           /* owned: of the certificate that is being read */
     char *reason;
 };
 
@@ -85,9 +85,8 @@ static int no_pass_phrase(char *buffer, int size, int is_writing, void *closure)
     return -1;
 }
 
-/* The file of key at index (of its stamp), opened as a BIO.  0, -ENOENT: not set, or -errno. */
-static int open_file(struct build *b, enum tls_key key, size_t index, struct tls_file *file,
-                     BIO **out)
+/* The file of key, opened as a BIO.  0, -ENOENT: not set, or -errno. */
+static int open_file(struct build *b, enum tls_key key, struct tls_file *file, BIO **out)
 {
     const char *name = b->settings->texts[key];
     if (name == NULL)
@@ -95,7 +94,7 @@ static int open_file(struct build *b, enum tls_key key, size_t index, struct tls
     int err = tls_file_read(name, file, b->reason);
     if (err != 0)
         return err == -ENOENT ? -ENXIO : err;
-    b->stamps[index] = file->stamp;
+    b->stamps[key] = file->stamp;
     *out = BIO_new_mem_buf(file->bytes, (int)file->len);
     if (*out != NULL)
         return 0;
@@ -154,11 +153,23 @@ static int use_chain(struct build *b, BIO *bio, const char *name)
     return is_at_end() ? 0 : tls_fault(b->reason, name, "what follows the first certificate");
 }
 
-static int use_certificate(struct build *b)
+/* Each context has one certificate of each kind of key, and takes which the client understands. */
+static int check_kind(struct build *b, const char *name)
+{
+    X509 *first = SSL_CTX_get0_certificate(b->ctx);
+    if (first == NULL || EVP_PKEY_get_base_id(X509_get0_pubkey(first)) !=
+                             EVP_PKEY_get_base_id(X509_get0_pubkey(b->leaf)))
+        return 0;
+    snprintf(b->reason, TLS_REASON_SIZE, "%s: its key is of the same kind as that of %s", name,
+             b->settings->texts[TLS_CERTIFICATE]);
+    return -EINVAL;
+}
+
+static int use_certificate(struct build *b, enum tls_key key)
 {
     struct tls_file file;
     BIO *bio;
-    int err = open_file(b, TLS_CERTIFICATE, 0, &file, &bio);
+    int err = open_file(b, key, &file, &bio);
     if (err != 0)
         return err;
     b->leaf = PEM_read_bio_X509_AUX(bio, NULL, no_pass_phrase, NULL);
@@ -166,12 +177,16 @@ static int use_certificate(struct build *b)
         err = tls_fault(b->reason, file.name, "it holds no certificate");
     else
         err = check_dates(b, file.name);
+    if (err == 0)
+        err = check_kind(b, file.name);
     if (err == 0 && SSL_CTX_use_certificate(b->ctx, b->leaf) != 1)
         err = tls_fault(b->reason, file.name, "the certificate cannot be used");
     if (err == 0)
         err = use_chain(b, bio, file.name);
-    if (err == 0)
+    if (err == 0 && b->part->first == NULL) {
+        b->part->first = b->leaf;
         err = tls_names_of(b->leaf, &b->part->names);
+    }
     if (err == 0)
         identify(b, file.bytes, file.len);
     BIO_free(bio);
@@ -179,9 +194,8 @@ static int use_certificate(struct build *b)
     return err;
 }
 
-static int check_key(struct build *b, EVP_PKEY *key, const char *name)
+static int check_key(struct build *b, EVP_PKEY *key, const char *name, const char *certificate)
 {
-    const char *certificate = b->settings->texts[TLS_CERTIFICATE];
     if (X509_check_private_key(b->leaf, key) != 1) {
         snprintf(b->reason, TLS_REASON_SIZE, "%s: it is not the key of %s", name,
                  tls_is_text(certificate) ? "the certificate" : certificate);
@@ -194,17 +208,17 @@ static int check_key(struct build *b, EVP_PKEY *key, const char *name)
 }
 
 /* Without a file of its own the key is in that of the certificate. */
-static int use_key(struct build *b)
+static int use_key(struct build *b, enum tls_key certificate)
 {
     struct tls_file file;
     BIO *bio;
-    const bool is_apart = b->settings->texts[TLS_KEY] != NULL;
-    int err = open_file(b, is_apart ? TLS_KEY : TLS_CERTIFICATE, is_apart, &file, &bio);
+    const enum tls_key apart = certificate + 1;
+    int err = open_file(b, b->settings->texts[apart] != NULL ? apart : certificate, &file, &bio);
     if (err != 0)
         return err;
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
     err = key == NULL ? tls_fault(b->reason, file.name, "it holds no key without a pass phrase")
-                      : check_key(b, key, file.name);
+                      : check_key(b, key, file.name, b->settings->texts[certificate]);
     EVP_PKEY_free(key);
     BIO_free(bio);
     tls_file_free(&file);
@@ -237,7 +251,7 @@ static int use_ocsp(struct build *b)
 {
     struct tls_file file;
     BIO *bio;
-    int err = open_file(b, TLS_OCSP, 5, &file, &bio);
+    int err = open_file(b, TLS_OCSP, &file, &bio);
     if (err != 0)
         return err == -ENOENT ? 0 : err;
     const unsigned char *at = (const unsigned char *)file.bytes;
@@ -260,7 +274,7 @@ static int staple(SSL *ssl, void *argument)
 {
     const struct tls_part *part = tls_part_of(SSL_get_SSL_CTX(ssl));
     (void)argument;
-    if (part == NULL || part->ocsp == NULL ||
+    if (part == NULL || part->ocsp == NULL || SSL_get_certificate(ssl) != part->first ||
         (part->ocsp_until != 0 && part->ocsp_until <= time(NULL)))
         return SSL_TLSEXT_ERR_NOACK;
     unsigned char *copy = OPENSSL_memdup(part->ocsp, (size_t)part->ocsp_len);
@@ -273,13 +287,13 @@ static int staple(SSL *ssl, void *argument)
 /* ---- whom to trust --------------------------------------------------------------- */
 
 /* Call use(b, certificate) for each certificate of a file.  -ENOENT: the key is not set. */
-static int each_certificate(struct build *b, enum tls_key key, size_t index,
+static int each_certificate(struct build *b, enum tls_key key,
                             int (*use)(struct build *b, X509 *certificate))
 {
     struct tls_file file;
     BIO *bio;
     X509 *next;
-    int count = 0, err = open_file(b, key, index, &file, &bio);
+    int count = 0, err = open_file(b, key, &file, &bio);
     if (err != 0)
         return err;
     while (err == 0 && (next = PEM_read_bio_X509_AUX(bio, NULL, no_pass_phrase, NULL)) != NULL) {
@@ -316,7 +330,7 @@ static int use_crl(struct build *b)
     BIO *bio;
     X509_CRL *crl;
     X509_STORE *store = SSL_CTX_get_cert_store(b->ctx);
-    int count = 0, err = open_file(b, TLS_CRL, 4, &file, &bio);
+    int count = 0, err = open_file(b, TLS_CRL, &file, &bio);
     if (err != 0)
         return err == -ENOENT ? 0 : err;
     while ((crl = PEM_read_bio_X509_CRL(bio, NULL, no_pass_phrase, NULL)) != NULL) {
@@ -348,11 +362,11 @@ static int verify_mode(const struct build *b)
 
 static int use_trust(struct build *b)
 {
-    int err = each_certificate(b, TLS_CA_CHAIN, 2, trust);
+    int err = each_certificate(b, TLS_CA_CHAIN, trust);
     if (err == -ENOENT && b->context->type == SSL_CLIENT && !b->settings->optional_no_ca)
         (void)SSL_CTX_set_default_verify_paths(b->ctx);
     if (err == 0 || err == -ENOENT)
-        err = each_certificate(b, TLS_CA_ACCEPT, 3, announce);
+        err = each_certificate(b, TLS_CA_ACCEPT, announce);
     if (err == 0 || err == -ENOENT)
         err = use_crl(b);
     b->part->optional_no_ca = b->settings->optional_no_ca;
@@ -409,19 +423,38 @@ static int use_identity(struct build *b)
     return 0;
 }
 
+/* Our certificates and their keys. */
+static int use_own(struct build *b)
+{
+    char *const *texts = b->settings->texts;
+    const char *missing = texts[TLS_CERTIFICATE] == NULL && b->context->type == SSL_SERVER
+                              ? "there is no certificate"
+                          : texts[TLS_OTHER_KEY] != NULL && texts[TLS_OTHER_CERTIFICATE] == NULL
+                              ? "there is a second key without a certificate"
+                              : NULL;
+    int err = 0;
+    if (missing != NULL) {
+        snprintf(b->reason, TLS_REASON_SIZE, "%s", missing);
+        return -EINVAL;
+    }
+    for (enum tls_key key = TLS_CERTIFICATE; err == 0 && key <= TLS_OTHER_CERTIFICATE; key += 2) {
+        if (texts[key] == NULL)
+            continue;
+        err = use_certificate(b, key);
+        if (err == 0)
+            err = use_key(b, key);
+        X509_free(b->leaf);
+        b->leaf = NULL;
+    }
+    return err;
+}
+
 static int fill(struct build *b)
 {
     const bool is_server = b->context->type == SSL_SERVER;
     int err = use_protocols(b);
-    if (err == 0 && b->settings->texts[TLS_CERTIFICATE] == NULL && is_server) {
-        snprintf(b->reason, TLS_REASON_SIZE, "there is no certificate");
-        err = -EINVAL;
-    }
-    if (err == 0 && b->settings->texts[TLS_CERTIFICATE] != NULL) {
-        err = use_certificate(b);
-        if (err == 0)
-            err = use_key(b);
-    }
+    if (err == 0)
+        err = use_own(b);
     if (err == 0)
         err = use_trust(b);
     if (err == 0)
@@ -455,7 +488,6 @@ static int build_one(const struct tls_context *context, const struct tls_setting
         alloc_free(b.part);
     }
     EVP_MD_CTX_free(b.identity);
-    X509_free(b.leaf);
     if (err == 0)
         *out = b.ctx;
     else
@@ -470,13 +502,13 @@ int tls_build(const struct tls_context *context, struct tls_loaded *out,
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const size_t count = context->settings_count;
     struct tls_loaded loaded = {.stamps =
-                                    alloc_zeroed(count * TLS_FILES_MAX, sizeof(*loaded.stamps))};
+                                    alloc_zeroed(count * TLS_FILE_COUNT, sizeof(*loaded.stamps))};
     SSL_CTX **others = count > 1 ? alloc_zeroed(count, sizeof(SSL_CTX *)) : NULL;
     int err = loaded.stamps == NULL || (count > 1 && others == NULL) ? -ENOMEM : 0;
     pthread_once(&once, prepare);
     snprintf(reason, TLS_REASON_SIZE, "out of memory");
     for (size_t i = 0; i < count && err == 0; i++)
-        err = build_one(context, &context->settings[i], loaded.stamps + i * TLS_FILES_MAX,
+        err = build_one(context, &context->settings[i], loaded.stamps + i * TLS_FILE_COUNT,
                         i == 0 ? &loaded.ssl_ctx : &others[i - 1], reason);
     if (err == 0) {
         tls_part_of(loaded.ssl_ctx)->others = others;

@@ -145,7 +145,7 @@ static int make(eventer_ssl_orientation_t type, struct tls_settings *settings, s
     struct tls_loaded loaded;
     struct tls_context *context = alloc_zeroed(1, sizeof(*context));
     struct tls_settings *own = alloc_zeroed(count, sizeof(*own));
-    struct tls_stamp *seen = alloc_zeroed(count * TLS_FILES_MAX, sizeof(*seen));
+    struct tls_stamp *seen = alloc_zeroed(count * TLS_FILE_COUNT, sizeof(*seen));
     if (context == NULL || own == NULL || seen == NULL) {
         free_settings(settings, count);
         alloc_free(context);
@@ -168,7 +168,7 @@ static int make(eventer_ssl_orientation_t type, struct tls_settings *settings, s
         return err;
     }
     adopt(context, &loaded);
-    memcpy(seen, context->stamps, count * TLS_FILES_MAX * sizeof(*seen));
+    memcpy(seen, context->stamps, count * TLS_FILE_COUNT * sizeof(*seen));
     *out = context;
     return 0;
 }
@@ -208,7 +208,7 @@ int tls_context_reload(struct tls_context *context, char reason[static TLS_REASO
         adopt(context, &loaded);
     else /* not again before they change again */
         memcpy(context->stamps, context->seen,
-               context->settings_count * TLS_FILES_MAX * sizeof(*context->stamps));
+               context->settings_count * TLS_FILE_COUNT * sizeof(*context->stamps));
     pthread_mutex_unlock(&context->reload);
     tls_count(err == 0 ? TLS_RELOADS : TLS_BAD_RELOADS);
     return err;
@@ -219,14 +219,13 @@ bool tls_context_is_stale(struct tls_context *context)
     bool has_changed = false, is_still = true;
     pthread_mutex_lock(&context->reload);
     for (size_t i = 0; i < context->settings_count; i++) {
-        const char *names[TLS_FILES_MAX];
-        tls_settings_files(&context->settings[i], names);
-        for (size_t j = 0; j < TLS_FILES_MAX; j++) {
-            struct tls_stamp now, *seen = &context->seen[i * TLS_FILES_MAX + j];
-            if (names[j] == NULL)
+        for (size_t j = 0; j < TLS_FILE_COUNT; j++) {
+            const char *name = context->settings[i].texts[j];
+            struct tls_stamp now, *seen = &context->seen[i * TLS_FILE_COUNT + j];
+            if (name == NULL)
                 continue;
-            tls_stamp_take(names[j], &now);
-            has_changed |= !tls_stamp_is_same(&now, &context->stamps[i * TLS_FILES_MAX + j]);
+            tls_stamp_take(name, &now);
+            has_changed |= !tls_stamp_is_same(&now, &context->stamps[i * TLS_FILE_COUNT + j]);
             is_still &= tls_stamp_is_same(&now, seen);
             *seen = now;
         }

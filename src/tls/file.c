@@ -44,15 +44,6 @@ bool tls_stamp_is_same(const struct tls_stamp *a, const struct tls_stamp *b)
            a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
 }
 
-void tls_settings_files(const struct tls_settings *settings,
-                        const char *names[static TLS_FILES_MAX])
-{
-    static const enum tls_key keys[TLS_FILES_MAX] = {TLS_CERTIFICATE, TLS_KEY, TLS_CA_CHAIN,
-                                                     TLS_CA_ACCEPT,   TLS_CRL, TLS_OCSP};
-    for (size_t i = 0; i < TLS_FILES_MAX; i++)
-        names[i] = settings->texts[keys[i]];
-}
-
 /* Read what fd has, to its end.  0 or -errno. */
 static int read_all(int fd, struct tls_file *file)
 {

@@ -42,6 +42,34 @@ static int set_text(char **text, const char *value)
     return 0;
 }
 
+/*
+ * Set a file, or two with a comma between: of one certificate or key, and of the other.  A text of
+ * one has lines, and is one.
+ */
+static int set_files(char **one, char **other, const char *value, const char **ret_why)
+{
+    const char *comma = tls_is_text(value) ? NULL : strchr(value, ',');
+    size_t len = comma == NULL ? strlen(value) : (size_t)(comma - value);
+    const char *second = comma == NULL ? NULL : comma + 1 + strspn(comma + 1, " \t");
+    while (comma != NULL && len > 0 && strchr(" \t", value[len - 1]) != NULL)
+        len--;
+    if (comma != NULL && (len == 0 || *second == '\0' || strchr(second, ',') != NULL)) {
+        *ret_why = "not one file, or two with a comma between them";
+        return -EINVAL;
+    }
+    char *first = alloc_text_n(value, len), *rest = second == NULL ? NULL : alloc_text(second);
+    if (first == NULL || (second != NULL && rest == NULL)) {
+        alloc_free(first);
+        alloc_free(rest);
+        return -ENOMEM;
+    }
+    alloc_free(*one);
+    alloc_free(*other);
+    *one = first;
+    *other = rest;
+    return 0;
+}
+
 static int set_bool(bool *out, const char *value, const char **ret_why)
 {
     const bool on = strcasecmp(value, "true") == 0 || strcasecmp(value, "on") == 0;
@@ -92,7 +120,10 @@ int tls_settings_set(struct tls_settings *settings, const char *key, const char 
             *ret_why = "not a list of names with commas between them, or none";
             return -EINVAL;
         }
-        return set_text(&settings->texts[text_keys[i].key], value);
+        char **text = &settings->texts[text_keys[i].key];
+        if (text_keys[i].key == TLS_CERTIFICATE || text_keys[i].key == TLS_KEY)
+            return set_files(text, text + (TLS_OTHER_KEY - TLS_KEY), value, ret_why);
+        return set_text(text, value);
     }
     if (strcmp(key, "optional_no_ca") == 0)
         return set_bool(&settings->optional_no_ca, value, ret_why);
@@ -108,7 +139,7 @@ int tls_settings_set(struct tls_settings *settings, const char *key, const char 
 void tls_settings_free(struct tls_settings *settings)
 {
     for (size_t i = 0; i < TLS_KEY_COUNT; i++) {
-        if (settings->texts[i] != NULL && i == TLS_KEY) /* it may be the key itself */
+        if (settings->texts[i] != NULL && tls_is_text(settings->texts[i])) /* with a key, maybe */
             OPENSSL_cleanse(settings->texts[i], strlen(settings->texts[i]));
         alloc_free(settings->texts[i]);
         settings->texts[i] = NULL;

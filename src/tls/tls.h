@@ -26,14 +26,17 @@ struct tls_context;
 
 /* ---- settings -------------------------------------------------------------------- */
 
-enum tls_key { /* those whose value is a text */
-    TLS_LAYER = 0,
-    TLS_CERTIFICATE,
+enum tls_key { /* those whose value is a text; first files */
+    TLS_CERTIFICATE = 0,
     TLS_KEY,
+    TLS_OTHER_CERTIFICATE, /* for the same names, with a key of another kind */
+    TLS_OTHER_KEY,
     TLS_CA_CHAIN,
     TLS_CA_ACCEPT,
     TLS_CRL,
     TLS_OCSP,
+    TLS_FILE_COUNT, /* each certificate has its key behind it */
+    TLS_LAYER = TLS_FILE_COUNT,
     TLS_CIPHERS,
     TLS_ALPN,
     TLS_KEY_COUNT
@@ -72,6 +75,9 @@ int tls_settings_read(struct tls_settings *settings, mtev_hash_table *table,
 bool tls_layer_is_known(const char *text);
 
 void tls_settings_free(struct tls_settings *settings);
+
+/* True if name is not a path but the text of a file. */
+bool tls_is_text(const char *name);
 
 /* ---- contexts -------------------------------------------------------------------- */
 

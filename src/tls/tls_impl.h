@@ -21,8 +21,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define TLS_FILES_MAX 6 /* files of one settings */
-
 /* A file as it was when it was read. */
 struct tls_stamp {
     dev_t device;
@@ -33,6 +31,7 @@ struct tls_stamp {
 
 struct tls_part {        /* of one SSL_CTX; never changed once it is there */
     unsigned char *ocsp; /* owned, OpenSSL's; NULL: nothing is stapled */
+    const X509 *first;   /* that ocsp is of; the SSL_CTX's */
     int ocsp_len;
     time_t ocsp_until; /* 0: for good */
     bool optional_no_ca, ignore_dates;
@@ -43,7 +42,7 @@ struct tls_part {        /* of one SSL_CTX; never changed once it is there */
 /* What was loaded, and from what. */
 struct tls_loaded {
     SSL_CTX *ssl_ctx;         /* owned */
-    struct tls_stamp *stamps; /* owned: TLS_FILES_MAX of each settings */
+    struct tls_stamp *stamps; /* owned: TLS_FILE_COUNT of each settings */
 };
 
 struct tls_context {
@@ -54,7 +53,7 @@ struct tls_context {
     size_t settings_count;
     struct spinlock lock;     /* of current */
     SSL_CTX *current;         /* shared */
-    struct tls_stamp *stamps; /* owned by whoever reloads; TLS_FILES_MAX of each settings */
+    struct tls_stamp *stamps; /* owned by whoever reloads; TLS_FILE_COUNT of each settings */
     struct tls_stamp *seen;   /* the same: as they were at the last look */
     pthread_mutex_t reload;   /* of stamps and seen: one reloads at a time */
 };
@@ -101,13 +100,6 @@ void tls_file_free(struct tls_file *file);
 /* Look at the file that name says; all zeroes: it is not there, or a text. */
 void tls_stamp_take(const char *name, struct tls_stamp *out);
 bool tls_stamp_is_same(const struct tls_stamp *a, const struct tls_stamp *b);
-
-/* True if name is not a path but the text of a file. */
-bool tls_is_text(const char *name);
-
-/* The files of settings, in a fixed order: TLS_FILES_MAX names, NULL where there is none. */
-void tls_settings_files(const struct tls_settings *settings,
-                        const char *names[static TLS_FILES_MAX]);
 
 /* ---- settings.c ------------------------------------------------------------------ */
 

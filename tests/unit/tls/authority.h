@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * authority.h - certificates for tests, made when they run: a folder with an authority, ca.pem, and
- * what it signs.  All keys are P-256.
+ * what it signs.  All keys are P-256 but those that a test brings.
  */
 #ifndef EVENTER_TESTS_AUTHORITY_H
 #define EVENTER_TESTS_AUTHORITY_H
@@ -101,12 +101,12 @@ static inline X509 *authority_sign(const struct authority_wish *wish, EVP_PKEY *
     return certificate;
 }
 
-/* Write NAME.pem and NAME.key. */
-static inline void authority_issue(const char *name, const struct authority_wish *wish)
+/* Write NAME.pem and NAME.key, with key (taken). */
+static inline void authority_issue_with(const char *name, const struct authority_wish *wish,
+                                        EVP_PKEY *key)
 {
     char file[64];
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    authority_require(key != NULL, "EVP_EC_gen");
+    authority_require(key != NULL, "a key");
     X509 *certificate = authority_sign(wish, key, 0);
     snprintf(file, sizeof(file), "%s.key", name);
     authority_write(file, NULL, key);
@@ -114,6 +114,11 @@ static inline void authority_issue(const char *name, const struct authority_wish
     authority_write(file, certificate, NULL);
     X509_free(certificate);
     EVP_PKEY_free(key);
+}
+
+static inline void authority_issue(const char *name, const struct authority_wish *wish)
+{
+    authority_issue_with(name, wish, EVP_EC_gen("P-256"));
 }
 
 /* Write NAME.pem and NAME.key, of one called NAME who has signed for himself. */

@@ -285,6 +285,69 @@ static void only_good_protocols_and_ciphers_are_spoken(void **state)
     tls_context_unref(context);
 }
 
+/* Settings of a server with two certificates, of keys of these kinds. */
+static struct tls_settings with_both(void)
+{
+    char certificates[512], keys[512];
+    const struct authority_wish wish = {.common_name = "server", .names = "DNS:localhost"};
+    authority_issue_with("rsa", &wish, EVP_RSA_gen(2048));
+    snprintf(certificates, sizeof(certificates), "%s,%s", PATH("rsa.pem"), PATH("server.pem"));
+    snprintf(keys, sizeof(keys), "%s, %s", PATH("rsa.key"), PATH("server.key"));
+    return secured_settings("certificate", certificates, "key", keys, NULL);
+}
+
+/* The kind of key that a client sees who knows these signatures; 0: he does not get in. */
+static int kind_for(struct tls_context *context, int version, const char *signatures)
+{
+    struct secured s = {.serve = say_hello};
+    SSL_CTX *client = raw_context(true);
+    SSL_CTX_set_max_proto_version(client, version);
+    assert_int_equal(SSL_CTX_set1_sigalgs_list(client, signatures), 1);
+    SSL_CTX_set_verify(client, SSL_VERIFY_NONE, NULL); /* the authority's key is of one kind */
+    secured_begin_with(&s, context, client);
+    int kind = raw_handshake(&s.peer)
+                   ? EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(s.peer.ssl)))
+                   : 0;
+    secured_wait(&s);
+    SSL_CTX_free(client);
+    return kind;
+}
+
+static void each_client_gets_the_certificate_it_knows(void **state)
+{
+    struct tls_settings settings = with_both();
+    struct tls_context *both = secured_get(SSL_SERVER, &settings, 1), *one = secured_context(NULL);
+    static const char rsa[] = "rsa_pss_rsae_sha256:RSA+SHA256", ecdsa[] = "ECDSA+SHA256";
+    char any[64];
+    snprintf(any, sizeof(any), "%s:%s", rsa, ecdsa);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        assert_int_equal(kind_for(both, version, rsa), EVP_PKEY_RSA);
+        assert_int_equal(kind_for(both, version, ecdsa), EVP_PKEY_EC);
+        assert_int_equal(kind_for(both, version, any), EVP_PKEY_EC); /* the cheaper one */
+        assert_int_equal(kind_for(one, version, rsa), 0);
+    }
+    tls_context_unref(both);
+    tls_context_unref(one);
+}
+
+static void what_is_wrong_with_the_second_is_told(void **state)
+{
+    char two[512], keys[512];
+    struct tls_settings settings = with_both();
+    tls_settings_free(&settings);
+    snprintf(two, sizeof(two), "%s,%s", PATH("server.pem"), PATH("client.pem"));
+    snprintf(keys, sizeof(keys), "%s,%s", PATH("server.key"), PATH("client.key"));
+    assert_refused(secured_settings("certificate", two, "key", keys, NULL),
+                   "client.pem: its key is of the same kind as that of /tmp/test_tls");
+    assert_refused(secured_settings("certificate", PATH("server.pem"), "key", keys, NULL),
+                   "there is a second key without a certificate");
+    snprintf(two, sizeof(two), "%s,%s", PATH("server.pem"), PATH("rsa.pem"));
+    assert_refused(secured_settings("certificate", two, "key", PATH("server.key"), NULL),
+                   "rsa.pem: it holds no key");
+    assert_refused(secured_settings("certificate", two, "key", keys, NULL),
+                   "client.key: it is not the key of /tmp/test_tls");
+}
+
 static void read_to_the_end(struct secured *s, eventer_aco_t e)
 {
     char bytes[8];
@@ -527,12 +590,16 @@ static void write_ocsp(long to_s)
     ASN1_TIME_free(to);
 }
 
-static long stapled(struct tls_context *context)
+#define ANY "RSA+SHA256:rsa_pss_rsae_sha256:ECDSA+SHA256"
+
+static long stapled(struct tls_context *context, const char *signatures)
 {
     struct secured s = {.serve = say_hello};
     const unsigned char *bytes;
     secured_begin_with(&s, context, secured_client);
     SSL_set_tlsext_status_type(s.peer.ssl, TLSEXT_STATUSTYPE_ocsp);
+    assert_int_equal(SSL_set1_sigalgs_list(s.peer.ssl, signatures), 1);
+    SSL_set_verify(s.peer.ssl, SSL_VERIFY_NONE, NULL);
     assert_true(raw_handshake(&s.peer));
     long len = SSL_get_tlsext_status_ocsp_resp(s.peer.ssl, &bytes);
     secured_wait(&s);
@@ -543,14 +610,26 @@ static void a_response_is_stapled_while_it_is_good(void **state)
 {
     char reason[TLS_REASON_SIZE];
     struct tls_context *context = secured_context(NULL);
-    assert_int_equal(stapled(context), -1);
+    assert_int_equal(stapled(context, ANY), -1);
     tls_context_unref(context);
     write_ocsp(1000);
     context = secured_context("ocsp_file", PATH("ocsp.der"), NULL);
-    assert_true(stapled(context) > 100);
+    assert_true(stapled(context, ANY) > 100);
     write_ocsp(-10);
     assert_int_equal(tls_context_reload(context, reason), 0);
-    assert_int_equal(stapled(context), -1);
+    assert_int_equal(stapled(context, ANY), -1);
+    tls_context_unref(context);
+}
+
+static void a_response_is_for_the_first_of_two(void **state)
+{
+    struct tls_settings settings = with_both();
+    const char *why;
+    write_ocsp(1000);
+    assert_int_equal(tls_settings_set(&settings, "ocsp_file", PATH("ocsp.der"), &why), 0);
+    struct tls_context *context = secured_get(SSL_SERVER, &settings, 1);
+    assert_true(stapled(context, "RSA+SHA256:rsa_pss_rsae_sha256") > 100);
+    assert_int_equal(stapled(context, "ECDSA+SHA256"), -1);
     tls_context_unref(context);
 }
 
@@ -565,12 +644,15 @@ static const struct CMUnitTest tests[] = {
     clean_test(contexts_that_nobody_uses_are_forgotten),
     clean_test(the_public_call_names_what_is_wrong),
     clean_test(only_good_protocols_and_ciphers_are_spoken),
+    clean_test(each_client_gets_the_certificate_it_knows),
+    clean_test(what_is_wrong_with_the_second_is_told),
     clean_test(nobody_negotiates_again),
     clean_test(clients_show_a_certificate_where_they_must),
     clean_test(certificates_may_stand_in_the_configuration_itself),
     clean_test(a_reload_is_for_new_connections),
     clean_test(a_change_counts_once_it_stays),
     clean_test(a_response_is_stapled_while_it_is_good),
+    clean_test(a_response_is_for_the_first_of_two),
 };
 
 SECURED_MAIN(tests)

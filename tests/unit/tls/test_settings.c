@@ -76,6 +76,27 @@ static void values_that_are_wrong_are_refused(void **state)
     tls_settings_free(&s);
 }
 
+static void two_files_have_a_comma_between(void **state)
+{
+    static const char *const wrong[] = {",", "a,", ",b", "a,b,c", "a, ", " ,b"};
+    for (size_t second = 0; second < 2; second++) {
+        const char *name = second == 0 ? "certificate" : "key_file";
+        struct tls_settings s = {.handshake_ms = 0};
+        char **text = &s.texts[second == 0 ? TLS_CERTIFICATE : TLS_KEY];
+        char **other = &s.texts[second == 0 ? TLS_OTHER_CERTIFICATE : TLS_OTHER_KEY];
+        assert_int_equal(set(&s, name, "/a b , /c d"), 0);
+        assert_string_equal(*text, "/a b");
+        assert_string_equal(*other, "/c d");
+        for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+            assert_int_equal(set(&s, name, wrong[i]), -EINVAL);
+        assert_string_equal(*other, "/c d");
+        assert_int_equal(set(&s, name, "a text,\nwith lines"), 0);
+        assert_string_equal(*text, "a text,\nwith lines");
+        assert_null(*other);
+        tls_settings_free(&s);
+    }
+}
+
 static void a_list_of_protocols_has_its_limit(void **state)
 {
     struct tls_settings s = {.handshake_ms = 0};
@@ -92,6 +113,7 @@ static void settings_differ_in_anything(void **state)
 {
     static const char *const pairs[][2] = {
         {"certificate", "a"},           {"layer", "tlsv1"},
+        {"certificate", "a,b"},         {"key", "a,b"},
         {"optional_no_ca", "on"},       {"ignore_dates", "on"},
         {"client_certificate", "none"}, {"handshake_timeout", "5"}};
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
@@ -159,10 +181,11 @@ static void layers_that_nobody_knows_are_refused(void **state)
 static void set_twice(void *closure)
 {
     struct tls_settings s = {.handshake_ms = 0};
-    int first = set(&s, "key", "a"), second = set(&s, "key", "b");
+    int first = set(&s, "key", "a"), second = set(&s, "key", "b,c");
     assert_true((first == 0 || first == -ENOMEM) && (second == 0 || second == -ENOMEM));
     if (first == 0)
         assert_string_equal(s.texts[TLS_KEY], second == 0 ? "b" : "a");
+    assert_int_equal(s.texts[TLS_OTHER_KEY] != NULL, second == 0);
     tls_settings_free(&s);
 }
 
@@ -174,6 +197,7 @@ static void without_memory_the_old_value_stays(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_key_is_known_by_all_its_names),
     cmocka_unit_test(values_that_are_wrong_are_refused),
+    cmocka_unit_test(two_files_have_a_comma_between),
     cmocka_unit_test(a_list_of_protocols_has_its_limit),
     cmocka_unit_test(settings_differ_in_anything),
     cmocka_unit_test(layers_say_which_protocols_there_are),
