@@ -5,7 +5,7 @@
  * What is decided here and not by a setting: TLS 1.2 and 1.3; in TLS 1.2 only ciphers with forward
  * secrecy and authenticated encryption; the server's order of ciphers, but ChaCha20 for clients
  * that put it first (they have no AES in hardware); no renegotiation, no compression, no early
- * data; sessions in tickets alone, nothing is kept of them.
+ * data; a server's sessions in tickets alone, nothing is kept of them; a client's in sessions.c.
  */
 #include "base/alloc.h"
 #include "tls/tls_impl.h"
@@ -404,7 +404,11 @@ static int use_protocols(struct build *b)
     SSL_CTX_set_mode(b->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(b->ctx, 1);
-    SSL_CTX_set_session_cache_mode(b->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_cache_mode(b->ctx,
+                                   b->context->type == SSL_SERVER
+                                       ? SSL_SESS_CACHE_OFF
+                                       : SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(b->ctx, tls_session_keep);
     SSL_CTX_set_num_tickets(b->ctx, 1);
     if (SSL_CTX_set1_groups_list(b->ctx, groups) != 1)
         return tls_fault(b->reason, "groups", "OpenSSL does not have them");

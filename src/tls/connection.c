@@ -154,6 +154,8 @@ int tls_handshake_step(eventer_ssl_ctx_t *ctx, eventer_t e, int *mask)
     if (ctx->is_broken)
         return -EPROTO;
     tls_enter(ctx, e);
+    if (ctx->context->type == SSL_CLIENT && SSL_in_before(ctx->ssl))
+        tls_session_recall(ctx);
     int rv = SSL_do_handshake(ctx->ssl);
     if (rv == 1) {
         tls_establish(ctx);

@@ -32,6 +32,7 @@ static void free_context(struct tls_context *context)
     alloc_free(context->settings);
     alloc_free(context->stamps);
     alloc_free(context->seen);
+    tls_sessions_free(context->sessions);
     pthread_mutex_destroy(&context->reload);
     alloc_free(context);
 }
@@ -71,6 +72,8 @@ static void adopt(struct tls_context *context, struct tls_loaded *loaded)
     context->current = loaded->ssl_ctx;
     spinlock_unlock(&context->lock);
     SSL_CTX_free(old);
+    if (context->sessions != NULL)
+        tls_sessions_forget(context->sessions);
     alloc_free(context->stamps);
     context->stamps = loaded->stamps;
 }
@@ -146,11 +149,13 @@ static int make(eventer_ssl_orientation_t type, struct tls_settings *settings, s
     struct tls_context *context = alloc_zeroed(1, sizeof(*context));
     struct tls_settings *own = alloc_zeroed(count, sizeof(*own));
     struct tls_stamp *seen = alloc_zeroed(count * TLS_FILE_COUNT, sizeof(*seen));
-    if (context == NULL || own == NULL || seen == NULL) {
+    struct tls_sessions *sessions = type == SSL_CLIENT ? tls_sessions_new() : NULL;
+    if (context == NULL || own == NULL || seen == NULL || (type == SSL_CLIENT && !sessions)) {
         free_settings(settings, count);
         alloc_free(context);
         alloc_free(own);
         alloc_free(seen);
+        tls_sessions_free(sessions);
         snprintf(reason, TLS_REASON_SIZE, "out of memory");
         return -ENOMEM;
     }
@@ -161,6 +166,7 @@ static int make(eventer_ssl_orientation_t type, struct tls_settings *settings, s
     context->settings = own;
     context->settings_count = count;
     context->seen = seen;
+    context->sessions = sessions;
     pthread_mutex_init(&context->reload, NULL);
     int err = tls_build(context, &loaded, reason);
     if (err != 0) {

@@ -68,7 +68,7 @@ static bool may_say(unsigned *ret_left_out)
     return may;
 }
 
-static void format_peer(int fd, char *text, size_t size)
+bool tls_format_peer(int fd, char *text, size_t size)
 {
     union {
         struct sockaddr any;
@@ -89,15 +89,16 @@ static void format_peer(int fd, char *text, size_t size)
         snprintf(text, size, "[%s]:%u", host, ntohs(peer.v6.sin6_port));
     else
         snprintf(text, size, "a local peer");
+    return host[0] != '?';
 }
 
 void tls_say_failure(eventer_ssl_ctx_t *ctx, eventer_t e, const char *why)
 {
-    char peer[INET6_ADDRSTRLEN + 16];
+    char peer[TLS_PEER_SIZE];
     unsigned left_out;
     if (!N_L_S_ON(stream) || !may_say(&left_out))
         return;
-    format_peer(e->fd, peer, sizeof(peer));
+    (void)tls_format_peer(e->fd, peer, sizeof(peer));
     if (why == NULL && ctx != NULL)
         why = eventer_ssl_get_last_error(ctx);
     if (left_out > 0)

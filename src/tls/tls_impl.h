@@ -51,11 +51,12 @@ struct tls_context {
     eventer_ssl_orientation_t type;
     struct tls_settings *settings; /* owned: settings_count of them */
     size_t settings_count;
-    struct spinlock lock;     /* of current */
-    SSL_CTX *current;         /* shared */
-    struct tls_stamp *stamps; /* owned by whoever reloads; TLS_FILE_COUNT of each settings */
-    struct tls_stamp *seen;   /* the same: as they were at the last look */
-    pthread_mutex_t reload;   /* of stamps and seen: one reloads at a time */
+    struct spinlock lock;          /* of current */
+    SSL_CTX *current;              /* shared */
+    struct tls_stamp *stamps;      /* owned by whoever reloads; TLS_FILE_COUNT of each settings */
+    struct tls_stamp *seen;        /* the same: as they were at the last look */
+    pthread_mutex_t reload;        /* of stamps and seen: one reloads at a time */
+    struct tls_sessions *sessions; /* owned; NULL: of a server */
 };
 
 /* What only some connections need; an idle one is to be small. */
@@ -208,6 +209,22 @@ int tls_tickets_use(SSL_CTX *ctx);
  */
 void tls_tickets_rotate(bool always);
 
+/* ---- sessions.c ------------------------------------------------------------------ */
+
+#define TLS_SESSIONS_MAX 64 /* that a client's context keeps; then the oldest one goes */
+
+struct tls_sessions *tls_sessions_new(void); /* NULL: no memory */
+void tls_sessions_free(struct tls_sessions *sessions);
+
+/* Those of before may not be resumed. */
+void tls_sessions_forget(struct tls_sessions *sessions);
+
+/* The handshake of the client ctx, in a call, is to begin: resume what is kept of its server. */
+void tls_session_recall(eventer_ssl_ctx_t *ctx);
+
+/* OpenSSL has got a session (shared if this returns 1) from the server. */
+int tls_session_keep(SSL *ssl, SSL_SESSION *session);
+
 /* ---- watch.c --------------------------------------------------------------------- */
 
 /* There is something to watch. */
@@ -225,6 +242,10 @@ enum tls_count {
     TLS_COUNT_COUNT
 };
 void tls_count(enum tls_count what);
+
+/* Write who the peer of fd is, a text.  False: it has no address of IP. */
+#define TLS_PEER_SIZE 64
+bool tls_format_peer(int fd, char *text, size_t size);
 
 /* Say on the stream for debugging why the handshake with e's peer failed; at most so often. */
 void tls_say_failure(eventer_ssl_ctx_t *ctx, eventer_t e, const char *why);
