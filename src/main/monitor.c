@@ -8,6 +8,7 @@
 #include "main/notify.h"
 #include "main/start.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -58,22 +59,36 @@ static void become_ready(struct ward *ward, int32_t drain_s)
     daemon_is_ready();
 }
 
-static void obey(struct ward *ward, const struct channel_message *message, int fd)
+static void keep_socket(struct ward *ward, int fd)
 {
-    if (message->word == CHANNEL_SOCKET && fd >= 0 && ward->sockets.count < CHILD_SOCKETS_MAX) {
+    if (fd >= 0 && ward->sockets.count < CHILD_SOCKETS_MAX) {
         ward->sockets.fds[ward->sockets.count++] = fd;
         return;
     }
-    if (fd >= 0) {
-        mtevL(mtev_error, "monitor: more than %d sockets: one is not kept\n", CHILD_SOCKETS_MAX);
+    mtevL(mtev_error, "monitor: a socket of process %d is not kept: %s\n", (int)ward->pid,
+          fd < 0 ? "too many files are open" : "there are 1024 already");
+    if (fd >= 0)
         close(fd);
+}
+
+static void obey(struct ward *ward, const struct channel_message *message, int fd)
+{
+    static_assert(CHILD_SOCKETS_MAX == 1024, "as a message says");
+    if (message->word == CHANNEL_SOCKET) {
+        keep_socket(ward, fd);
+        return;
     }
-    if (message->word == CHANNEL_READY)
+    if (fd >= 0)
+        close(fd);
+    if (message->word == CHANNEL_READY) {
         become_ready(ward, message->number);
-    else if (message->word == CHANNEL_RELOADED && ward->role == WARD_SERVING)
-        monitor_say_status(ward);
-    else if (message->word == CHANNEL_CRASHED && ward->role != WARD_CONDEMNED)
+    } else if (message->word == CHANNEL_RELOADED) {
+        ward->is_loading = false;
+        if (ward->role == WARD_SERVING)
+            monitor_say_status(ward);
+    } else if (message->word == CHANNEL_CRASHED && ward->role != WARD_CONDEMNED) {
         monitor_look_into(ward, true);
+    }
 }
 
 static void take_messages(struct ward *ward)
@@ -98,6 +113,24 @@ static void pass_on(int number)
         (void)kill(ward->pid, number);
 }
 
+/* Note that an upgrade is wanted; or say why there is none. */
+static void want_upgrade(void)
+{
+    const struct ward *serving = monitor_find_role(WARD_SERVING);
+    const char *why = NULL;
+    if (monitor_self.stop_level > 0)
+        why = "it is about to end";
+    else if (monitor_self.wants_upgrade || monitor_find_role(WARD_SUCCEEDING) != NULL)
+        why = "one is under way";
+    else if (serving == NULL)
+        why = "nobody serves";
+    if (why != NULL)
+        mtevL(mtev_error, "monitor: no upgrade now: %s\n", why);
+    else if (serving->is_loading || monitor_self.wants_reload)
+        mtevL(mtev_notice, "monitor: the upgrade waits until the configuration is loaded\n");
+    monitor_self.wants_upgrade |= why == NULL;
+}
+
 static void take_signal(int number)
 {
     switch (number) {
@@ -111,18 +144,36 @@ static void take_signal(int number)
     case SIGHUP:
         if (mtev_log_reopen_all() != 0)
             mtevL(mtev_error, "a log file cannot be opened anew: %s\n", strerrordesc_np(errno));
-        if (monitor_find_role(WARD_SERVING) != NULL)
-            notify_reloading();
-        pass_on(number);
+        monitor_self.wants_reload = true;
         break;
     case SIGUSR1:
         pass_on(number);
         break;
     case SIGUSR2:
-        monitor_upgrade();
+        want_upgrade();
         break;
     default: /* SIGCHLD: all are looked for, after what they have said */
         break;
+    }
+}
+
+/*
+ * A reload and an upgrade come one after the other: two processes would bind what a configuration
+ * has anew.
+ */
+static void do_what_is_wanted(void)
+{
+    struct ward *serving = monitor_find_role(WARD_SERVING);
+    if (serving == NULL || monitor_find_role(WARD_SUCCEEDING) != NULL)
+        return;
+    if (monitor_self.wants_reload) {
+        monitor_self.wants_reload = false;
+        notify_reloading();
+        serving->is_loading = kill(serving->pid, SIGHUP) == 0;
+    }
+    if (monitor_self.wants_upgrade && !serving->is_loading) {
+        monitor_self.wants_upgrade = false;
+        monitor_upgrade();
     }
 }
 
@@ -219,9 +270,15 @@ static void turn(void)
             take_messages(&monitor_self.wards[i]);
     monitor_reap();
     act_on_time(clock_mono_ns());
-    const bool is_alone = monitor_find_main() == NULL && monitor_find_role(WARD_DRAINING) == NULL;
-    if (monitor_self.stop_level > 0 && is_alone)
-        monitor_end(monitor_self.status);
+    do_what_is_wanted();
+}
+
+static bool is_over(void)
+{
+    for (size_t i = 0; i < WARDS_MAX; i++)
+        if (monitor_self.wards[i].role != WARD_NONE)
+            return false;
+    return monitor_self.stop_level > 0;
 }
 
 static int begin(int (*serve)(void))
@@ -233,6 +290,7 @@ static int begin(int (*serve)(void))
     monitor_self.serve = serve;
     for (size_t i = 0; i < WARDS_MAX; i++)
         monitor_self.wards[i].channel = monitor_self.wards[i].table_fd = -1;
+    signal(SIGPIPE, SIG_IGN); /* whoever reads what is said may go away */
     sigprocmask(SIG_BLOCK, &mask, &monitor_self.mask_before);
     monitor_self.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     return monitor_self.signal_fd < 0 ? -errno : 0;
@@ -246,9 +304,8 @@ int monitor_run(int (*serve)(void))
         return START_STATUS_WRONG;
     }
     monitor_start_serving();
-    while (!monitor_self.is_over)
+    while (!is_over())
         turn();
-    monitor_end_all();
     daemon_has_failed(monitor_self.status);
     sockets_close(&monitor_self.sockets);
     close(monitor_self.signal_fd);

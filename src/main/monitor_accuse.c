@@ -15,7 +15,7 @@
 
 static void accuse(struct ward *ward, int tid)
 {
-    ward->was_successor = ward->role == WARD_SUCCEEDING;
+    ward->accused_as = ward->role;
     ward->role = WARD_ACCUSED;
     ward->deadline_ns = clock_mono_ns() + ANSWER_NS;
     if (tid >= 0)
@@ -25,7 +25,7 @@ static void accuse(struct ward *ward, int tid)
 void monitor_stop_glider(struct ward *ward)
 {
     if (ward->glider > 0)
-        (void)kill(ward->glider, SIGKILL);
+        (void)kill(-ward->glider, SIGKILL); /* with all that it has started */
     ward->glider = 0;
 }
 
@@ -55,7 +55,7 @@ void monitor_look_at_pulses(uint64_t now_ns)
     for (size_t i = 0; i < WARDS_MAX; i++) {
         struct ward *ward = &monitor_self.wards[i];
         uint64_t busy_ns;
-        if (ward->role != WARD_SERVING)
+        if (ward->role != WARD_SERVING || ward->is_stopped)
             continue;
         int index = pulse_look(ward->table, &ward->watch, now_ns, &busy_ns);
         if (index < 0)

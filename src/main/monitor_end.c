@@ -9,7 +9,6 @@
 #include "main/notify.h"
 #include "main/start.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -32,46 +31,35 @@ void monitor_tell_stop(struct ward *ward, enum signals_stop what)
         return;
     }
     (void)sigqueue(ward->pid, SIGTERM, (union sigval){.sival_int = (int)what});
-    if (what != SIGNALS_END && ward->role != WARD_DRAINING) {
-        ward->role = WARD_DRAINING;
-        ward->deadline_ns = clock_mono_ns() + ward->drain_ns + LATE_NS_MAX;
-    }
+    (void)kill(ward->pid, SIGCONT); /* it may have been stopped */
+    const uint64_t drain_ns = what == SIGNALS_END ? 0 : ward->drain_ns;
+    const uint64_t deadline_ns = clock_mono_ns() + drain_ns + LATE_NS_MAX;
+    if (ward->role != WARD_DRAINING || deadline_ns < ward->deadline_ns)
+        ward->deadline_ns = deadline_ns;
+    ward->role = WARD_DRAINING;
 }
 
 void monitor_stop(int level)
 {
+    const struct ward *serving = monitor_find_main();
+    if (monitor_self.stop_level == 0)
+        notify_stopping();
+    if (monitor_self.last == 0)
+        monitor_self.last = serving == NULL ? NOBODY : serving->pid;
     monitor_self.stop_level = MIN(2, monitor_self.stop_level + level);
     monitor_self.start_ns = 0;
-    if (monitor_self.last == 0) {
-        const struct ward *serving = monitor_find_main();
-        monitor_self.last = serving == NULL ? NOBODY : serving->pid;
-        notify_stopping();
-    }
     for (size_t i = 0; i < WARDS_MAX; i++)
         if (monitor_self.wards[i].role != WARD_NONE)
             monitor_tell_stop(&monitor_self.wards[i],
                               monitor_self.stop_level == 1 ? SIGNALS_DRAIN : SIGNALS_END);
 }
 
-void monitor_end(int status)
+/* Nobody serves any more: those that still drain may do so, and then that is the status. */
+static void stop_with(int status)
 {
-    if (!monitor_self.is_over)
-        monitor_self.status = status;
-    monitor_self.is_over = true;
-}
-
-void monitor_end_all(void)
-{
-    for (size_t i = 0; i < WARDS_MAX; i++) {
-        struct ward *ward = &monitor_self.wards[i];
-        if (ward->role == WARD_NONE)
-            continue;
-        monitor_stop_glider(ward);
-        (void)kill(ward->pid, SIGKILL);
-        while (waitpid(ward->pid, NULL, 0) == -1 && errno == EINTR)
-            ;
-        ward_end(ward);
-    }
+    monitor_self.last = NOBODY;
+    monitor_self.status = status;
+    monitor_stop(1);
 }
 
 /* ---- a death --------------------------------------------------------------------- */
@@ -90,9 +78,9 @@ static bool count_death(uint64_t now_ns)
 }
 
 /* When to start the next one: at once, unless this one had hardly begun. */
-static uint64_t restart_ns(const struct ward *ward, uint64_t now_ns)
+static uint64_t restart_ns(uint64_t started_ns, uint64_t now_ns)
 {
-    if (now_ns - ward->started_ns >= SHORT_LIFE_NS)
+    if (now_ns - started_ns >= SHORT_LIFE_NS)
         monitor_self.short_lives = 0;
     else
         monitor_self.short_lives++;
@@ -119,18 +107,18 @@ static int status_when_stopped(int status)
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : status_of(status);
 }
 
-/* Whoever should serve has died. */
-static void replace(const struct ward *dead, int status)
+/* Whoever should serve, or was about to, has died. */
+static void replace(enum ward_role duty, uint64_t started_ns, int status)
 {
     const uint64_t now_ns = clock_mono_ns();
     if (!is_to_be_started_again(status)) {
-        monitor_end(WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+        stop_with(WIFEXITED(status) ? WEXITSTATUS(status) : 0);
     } else if (count_death(now_ns)) {
         mtevL(mtev_error, "monitor: more than %" PRId64 " deaths in %" PRId64 " s: it gives up\n",
               watch_settings()->retries, watch_settings()->span_s);
-        monitor_end(dead->role == WARD_STARTING ? status_of(status) : GAVE_UP);
+        stop_with(duty == WARD_STARTING ? status_of(status) : GAVE_UP);
     } else if (monitor_find_role(WARD_SUCCEEDING) == NULL) { /* it takes over as it is */
-        monitor_self.start_ns = restart_ns(dead, now_ns);
+        monitor_self.start_ns = restart_ns(started_ns, now_ns);
     }
 }
 
@@ -147,46 +135,71 @@ static void say_last_words(const struct ward *ward)
     }
 }
 
+/* One that was to succeed whoever serves has died. */
+static void give_upgrade_up(pid_t pid, const char *how)
+{
+    const struct ward *serving = monitor_find_role(WARD_SERVING);
+    mtevL(mtev_error, "monitor: the upgrade has failed: process %d %s before it was ready\n",
+          (int)pid, how);
+    if (serving != NULL)
+        monitor_say_status(serving);
+    else if (monitor_find_main() == NULL && monitor_self.stop_level == 0)
+        monitor_self.start_ns = clock_mono_ns(); /* that one has died meanwhile */
+}
+
 static void bury(struct ward *ward, int status)
 {
     char how[96];
-    const bool was_successor = ward->role == WARD_SUCCEEDING || ward->was_successor;
-    monitor_stop_glider(ward);
-    say_last_words(ward);
-    const bool was_draining = ward->role == WARD_DRAINING;
+    const pid_t pid = ward->pid;
+    const uint64_t started_ns = ward->started_ns;
+    const enum ward_role duty = ward_duty(ward);
     const bool is_clean =
         monitor_self.stop_level > 0 ? status_when_stopped(status) == 0 : status == 0;
-    if (!is_clean && (!WIFEXITED(status) || !was_successor))
-        mtevL(mtev_error, "monitor: process %d %s\n", (int)ward->pid,
-              ward_end_text(status, how, sizeof(how)));
-    if (was_successor) {
-        mtevL(mtev_error, "monitor: the upgrade has failed: process %d %s before it was ready\n",
-              (int)ward->pid, ward_end_text(status, how, sizeof(how)));
-        if (monitor_find_main() != ward)
-            monitor_say_status(monitor_find_main());
-        else if (monitor_self.stop_level == 0)
-            monitor_self.start_ns = clock_mono_ns();
-    } else if (monitor_self.stop_level > 0) {
-        if (ward->pid == monitor_self.last)
-            monitor_self.status = status_when_stopped(status);
-    } else if (!was_draining) {
-        replace(ward, status);
-    }
+    ward_fate(status, how, sizeof(how));
+    monitor_stop_glider(ward);
+    say_last_words(ward);
     ward_end(ward);
+    if (!is_clean && (!WIFEXITED(status) || duty != WARD_SUCCEEDING))
+        mtevL(mtev_error, "monitor: process %d %s\n", (int)pid, how);
+    if (duty == WARD_SUCCEEDING)
+        give_upgrade_up(pid, how);
+    else if (monitor_self.stop_level == 0 && duty != WARD_DRAINING)
+        replace(duty, started_ns, status);
+    else if (pid == monitor_self.last)
+        monitor_self.status = status_when_stopped(status);
+}
+
+/* Somebody has stopped it, or had it go on: what it was busy with is not its fault. */
+static void note_stop(struct ward *ward, int status)
+{
+    char how[96];
+    ward->is_stopped = WIFSTOPPED(status);
+    ward->watch = (struct pulse_watch){0};
+    mtevL(mtev_notice, "monitor: process %d %s\n", (int)ward->pid,
+          ward_fate(status, how, sizeof(how)));
+}
+
+static void forget_glider(pid_t pid)
+{
+    for (size_t i = 0; i < WARDS_MAX; i++)
+        if (monitor_self.wards[i].glider == pid) {
+            monitor_self.wards[i].glider = MONITOR_GLIDER_DONE;
+            monitor_self.wards[i].deadline_ns = 1; /* at once */
+        }
 }
 
 void monitor_reap(void)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+    while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
         struct ward *ward = monitor_find_pid(pid);
-        if (ward != NULL)
+        const bool has_ended = !WIFSTOPPED(status) && !WIFCONTINUED(status);
+        if (ward != NULL && has_ended)
             bury(ward, status);
-        for (size_t i = 0; ward == NULL && i < WARDS_MAX; i++)
-            if (monitor_self.wards[i].glider == pid) {
-                monitor_self.wards[i].glider = MONITOR_GLIDER_DONE;
-                monitor_self.wards[i].deadline_ns = 1; /* at once */
-            }
+        else if (ward != NULL)
+            note_stop(ward, status);
+        else if (has_ended)
+            forget_glider(pid);
     }
 }

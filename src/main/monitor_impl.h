@@ -36,7 +36,8 @@ struct monitor {
     unsigned short_lives; /* in a row */
     uint64_t deaths[WATCH_RETRIES_MAX + 1]; /* when; a ring */
     size_t death_count;
-    bool is_over;
+    bool wants_reload;  /* a signal that waits until it can be obeyed */
+    bool wants_upgrade; /* the same */
     int status;
 };
 
@@ -52,7 +53,7 @@ struct ward *monitor_find_main(void);
 /* Tell the service manager that the ward serves. */
 void monitor_say_status(const struct ward *ward);
 
-/* Start one that serves; if that fails, later.  And one that succeeds whoever serves. */
+/* Start one that serves; if that fails, later.  And one that is to succeed whoever serves. */
 void monitor_start_serving(void);
 void monitor_upgrade(void);
 
@@ -63,13 +64,7 @@ void monitor_tell_stop(struct ward *ward, enum signals_stop what);
 /* Have all end: 1 more politely than 2, and 1 twice is 2. */
 void monitor_stop(int level);
 
-/* The monitor is over, with that status. */
-void monitor_end(int status);
-
-/* Kill whoever is left, and wait for it. */
-void monitor_end_all(void);
-
-/* Wait for those that have ended, and do what follows from it. */
+/* See what has become of whom, and do what follows from it. */
 void monitor_reap(void);
 
 /* ---- monitor_accuse.c ------------------------------------------------------------ */

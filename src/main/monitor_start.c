@@ -37,12 +37,12 @@ struct ward *monitor_find_pid(pid_t pid)
 
 struct ward *monitor_find_main(void)
 {
-    static const enum ward_role roles[] = {WARD_SERVING, WARD_STARTING, WARD_ACCUSED,
-                                           WARD_CONDEMNED, WARD_SUCCEEDING};
-    struct ward *found = NULL;
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]) && found == NULL; i++)
-        found = monitor_find_role(roles[i]);
-    return found;
+    static const enum ward_role duties[] = {WARD_SERVING, WARD_STARTING, WARD_SUCCEEDING};
+    for (size_t d = 0; d < sizeof(duties) / sizeof(duties[0]); d++)
+        for (size_t i = 0; i < WARDS_MAX; i++)
+            if (ward_duty(&monitor_self.wards[i]) == duties[d])
+                return &monitor_self.wards[i];
+    return NULL;
 }
 
 void monitor_say_status(const struct ward *ward)
@@ -135,13 +135,6 @@ void monitor_start_serving(void)
 
 void monitor_upgrade(void)
 {
-    struct ward *before = monitor_find_role(WARD_SERVING);
-    if (before == NULL || monitor_find_role(WARD_SUCCEEDING) != NULL ||
-        monitor_self.stop_level > 0) {
-        mtevL(mtev_error, "monitor: no upgrade now: %s\n",
-              before == NULL ? "nobody serves" : "one is under way");
-        return;
-    }
     int err = start(WARD_SUCCEEDING);
     if (err != 0)
         mtevL(mtev_error, "monitor: no upgrade: %s\n",

@@ -73,10 +73,20 @@ void ward_end(struct ward *ward)
     *ward = (struct ward){.role = WARD_NONE, .channel = -1, .table_fd = -1};
 }
 
-const char *ward_end_text(int status, char *buffer, size_t size)
+enum ward_role ward_duty(const struct ward *ward)
+{
+    const bool is_accused = ward->role == WARD_ACCUSED || ward->role == WARD_CONDEMNED;
+    return is_accused ? ward->accused_as : ward->role;
+}
+
+const char *ward_fate(int status, char *buffer, size_t size)
 {
     if (WIFEXITED(status))
         snprintf(buffer, size, "ended with status %d", WEXITSTATUS(status));
+    else if (WIFSTOPPED(status))
+        snprintf(buffer, size, "was stopped by signal %d", WSTOPSIG(status));
+    else if (WIFCONTINUED(status))
+        snprintf(buffer, size, "goes on");
     else
         snprintf(buffer, size, "was ended by signal %d (%s)%s", WTERMSIG(status),
                  sigdescr_np(WTERMSIG(status)) == NULL ? "?" : sigdescr_np(WTERMSIG(status)),
@@ -90,16 +100,22 @@ void ward_accuse(const struct ward *ward, int tid)
         (void)kill(ward->pid, CRASH_STALL_SIGNAL);
 }
 
-/* In the glider's process: its output goes to a file of the folder for traces, if there is one. */
+/*
+ * In the glider's process: it has no terminal, and its output goes to a file of the folder for
+ * traces, if there is one.
+ */
 static void redirect(const struct ward *ward)
 {
     const struct watch_settings *settings = watch_settings();
     char path[WATCH_PATH_MAX + 128];
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        dup2(fd, STDIN_FILENO);
     if (settings->trace_folder[0] == '\0' || !settings->has_traces)
         return;
     snprintf(path, sizeof(path), "%s/%s.%d.glider", settings->trace_folder, conf_app_name(),
              (int)ward->pid);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
     if (fd < 0)
         return;
     dup2(fd, STDOUT_FILENO);
@@ -117,6 +133,8 @@ pid_t ward_start_glider(const struct ward *ward, const char *why)
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
+        setpgid(0, 0);
+        signal(SIGPIPE, SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         signal(SIGPIPE, SIG_DFL);
@@ -125,8 +143,9 @@ pid_t ward_start_glider(const struct ward *ward, const char *why)
         execl(path, path, id, why, (char *)NULL);
         mtevL(mtev_error, "monitor: the glider %s: %s\n", path, strerrordesc_np(errno));
         _exit(127);
-    }
-    if (pid < 0)
+    } else if (pid > 0)
+        (void)setpgid(pid, pid); /* whoever comes first */
+    else
         mtevL(mtev_error, "monitor: the glider is not started: %s\n", strerrordesc_np(errno));
     return pid < 0 ? 0 : pid;
 }

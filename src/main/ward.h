@@ -35,8 +35,10 @@ struct sockets { /* owned */
 
 struct ward {
     enum ward_role role;
-    bool was_successor; /* accused before it was ready */
-    bool has_told;      /* accused: it has said where it is */
+    enum ward_role accused_as; /* the role before it was accused */
+    bool has_told;             /* accused: it has said where it is */
+    bool is_stopped;           /* by a signal, until it is told to go on */
+    bool is_loading;           /* told to load its configuration, and has not said that it has */
     pid_t pid;
     int channel, table_fd; /* owned; -1: none */
     struct pulse_table *table;
@@ -59,13 +61,19 @@ void ward_end(struct ward *ward);
 
 void sockets_close(struct sockets *sockets);
 
-/* What a signal number does, as a text; and how a process ended, from waitpid(2). */
-const char *ward_end_text(int status, char *buffer, size_t size);
+/* What has become of a process, from waitpid(2). */
+const char *ward_fate(int status, char *buffer, size_t size);
 
 /* Have the thread with that id, or if it is 0 any, say what it does. */
 void ward_accuse(const struct ward *ward, int tid);
 
-/* Start the glider (see watch.h) for the ward.  Returns its id, or 0: there is none. */
+/*
+ * Start the glider (see watch.h) for the ward, as the leader of a group.  Returns its id, or 0:
+ * there is none.
+ */
 pid_t ward_start_glider(const struct ward *ward, const char *why);
+
+/* What the ward is for, accused or not. */
+enum ward_role ward_duty(const struct ward *ward);
 
 #endif

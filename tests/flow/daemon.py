@@ -123,6 +123,15 @@ class Case(unittest.TestCase):
             self.assertEqual((status, daemon.said()), (2, ""))
 
 
+def is_there(pid):
+    """True if a process with that id runs."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def connect(port):
     """Connect to the port of this machine."""
     return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)

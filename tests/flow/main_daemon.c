@@ -10,12 +10,15 @@
  *   status                                    what the child returns
  *   stop=1, running=1                         stop the one that runs; print its id, or end with 3
  *   die=FILE                                  if FILE is there, the child ends with what is in it,
- *                                             a status or "crash", or if that is "hang" sleeps
+ *                                             a status or "crash", or if that is "hang" sleeps; if
+ *                                             it is "late" the child says so before it is ready,
+ *                                             and waits until FILE is there no more
  * GET /slow says "begun" on stdout, waits for a job of 300 ms in a coroutine and answers "done".
  * GET /log logs a line on mtev_notice, GET /id answers the id of the process and how often one was
- * started, GET /start tries to start a program, GET /crash faults in a coroutine called "clumsy",
- * GET /wait waits in one called "patient" for longer than any test, and GET /stall never ends. The
- * listener type "keep" holds connections open; "talk" does until it is told of a drain.
+ * started, GET /end ends with status 2, GET /start tries to start a program, GET /crash faults in a
+ * coroutine called "clumsy", GET /wait waits in one called "patient" for longer than any test, and
+ * GET /stall never ends. The listener type "keep" holds connections open; "talk" does until it is
+ * told of a drain.
  */
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
@@ -91,6 +94,13 @@ static int crash(mtev_http_rest_closure_t *restc, int npats, char **pats)
     return 0;
 }
 
+static int end(mtev_http_rest_closure_t *restc, int npats, char **pats)
+{
+    (void)restc, (void)npats, (void)pats;
+    say("ending");
+    _exit(2);
+}
+
 static int stall(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
     (void)restc, (void)npats, (void)pats;
@@ -146,6 +156,16 @@ static void talk(void)
     eventer_aco_free(e);
 }
 
+/* Wait while the file is there and says so. */
+static void maybe_be_late(void)
+{
+    if (die_path == NULL || access(die_path, F_OK) != 0)
+        return;
+    say("late");
+    while (access(die_path, F_OK) == 0)
+        usleep(1000);
+}
+
 /* Do what the file says that die=FILE names. */
 static void maybe_die(void)
 {
@@ -160,6 +180,8 @@ static void maybe_die(void)
         sleep_until_killed();
     if (strcmp(word, "crash") == 0)
         raise(SIGKILL);
+    if (strcmp(word, "late") == 0)
+        return;
     exit((int)strtol(word, NULL, 10));
 }
 
@@ -178,11 +200,13 @@ static int child_main(void)
                                  mtev_true);
     mtev_http_rest_new_rule("GET", "/", "^log$", log_line);
     mtev_http_rest_new_rule("GET", "/", "^id$", tell_id);
+    mtev_http_rest_new_rule("GET", "/", "^end$", end);
     mtev_http_rest_new_rule("GET", "/", "^stall$", stall);
     mtev_http_rest_new_rule("GET", "/", "^start$", start_program);
     mtev_listener_register_aco_function("talk", talk);
     mtev_listener_register_aco_function("keep", keep);
     mtev_listener_init("daemon");
+    maybe_be_late();
     say("ready");
     eventer_loop();
     if (strcmp(pause_where, "after") == 0)

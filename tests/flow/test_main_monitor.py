@@ -15,7 +15,8 @@ import threading
 import time
 import unittest
 
-from daemon import PATIENCE, SLOWNESS, Case, Daemon, connect, get, read_response, write_file
+from daemon import (PATIENCE, SLOWNESS, Case, Daemon, connect, get, is_there, read_response,
+                    write_file)
 
 PROGRAM = sys.argv.pop(1)
 CONF = """<daemon{root}>
@@ -27,15 +28,6 @@ CONF = """<daemon{root}>
   <rest><acl><rule type="allow"/></acl></rest>
 </daemon>
 """
-
-
-def is_there(pid):
-    """True if a process with that id runs."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Monitored(Case):

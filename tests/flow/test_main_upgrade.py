@@ -13,7 +13,8 @@ import tempfile
 import threading
 import unittest
 
-from daemon import PATIENCE, Case, Daemon, connect, get, is_closed, read_response, write_file
+from daemon import (PATIENCE, Case, Daemon, connect, get, is_closed, is_there, read_response,
+                    write_file)
 
 PROGRAM = sys.argv.pop(1)
 CLIENTS = 8
@@ -28,15 +29,6 @@ CONF = """<daemon>
   <rest><acl><rule type="allow"/></acl></rest>
 </daemon>
 """
-
-
-def is_there(pid):
-    """True if a process with that id runs."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Client(threading.Thread):
