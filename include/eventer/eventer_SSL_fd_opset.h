@@ -50,9 +50,10 @@ API_EXPORT(const eventer_fd_opset_t) eventer_SSL_fd_opset;
  * ones share what was read then, or since, for files that change are read again within seconds.
  * eventer_ssl_ctx_new() is the same for the keys layer, certificate, key, ca_chain and ciphers,
  * each of which may be NULL.
- * Clients with the same settings resume the last session of a server, which is known by its address,
- * the name it is asked for and the host it has to be, unless eventer_ssl_ctx_set_verify() was called.
- * Returns NULL with EINVAL (one line says what is wrong, by the name of the file), or ENOMEM.
+ * Clients with the same settings resume the last session of a server, which is known by its
+ * address, the name it is asked for and the host it has to be, unless eventer_ssl_ctx_set_verify()
+ * was called. Returns NULL with EINVAL (one line says what is wrong, by the name of the file), or
+ * ENOMEM.
  */
 API_EXPORT(eventer_ssl_ctx_t *)
 eventer_ssl_ctx_new_ex(eventer_ssl_orientation_t type, mtev_hash_table *settings);
