@@ -22,13 +22,14 @@
 #include <mtev_log.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define STOP_LOOK_NS  5000000 /* between two looks whether a process has ended */
 #define STOP_LATE_NS  (10 * CLOCK_NS_PER_S)
 #define BUILT_IN_NAME "built-in configuration"
 #define EVENTER       CONF_BLOCK("eventer")
@@ -407,9 +408,9 @@ int start_and_serve(const struct start *start, int (*run)(void), int *out)
     return err;
 }
 
-int start_holder(const struct start *start, pid_t *out)
+/* Give the path of its lock file (owned).  Returns 0, or, logged, -errno. */
+static int find_lockfile(const struct start *start, char **out)
 {
-    char *path = NULL;
     int err = program_remember();
     if (err == 0)
         err = load_configuration(start);
@@ -418,41 +419,73 @@ int start_holder(const struct start *start, pid_t *out)
     if (err == 0)
         err = set_up_eventer();
     if (err == 0)
-        err = lock_path(&path);
-    if (err == 0 && path == NULL) {
+        err = lock_path(out);
+    if (err == 0 && *out == NULL) {
         conf_error(MTEV_CONF_ROOT, "there is no lockfile=\"...\" to find the process by");
         err = -EINVAL;
     }
+    return err;
+}
+
+int start_holder(const struct start *start, pid_t *out)
+{
+    char *path = NULL;
+    int err = find_lockfile(start, &path);
     if (err == 0)
         err = lockfile_holder(path, out);
     alloc_free(path);
     return err;
 }
 
-int start_stop(const struct start *start)
+/* Tell the process to end, and wait until it has.  Returns 0, or, logged, -errno. */
+static int end_process(pid_t pid, int pidfd)
 {
-    const struct timespec moment = {.tv_nsec = STOP_LOOK_NS};
-    char *path = NULL;
-    pid_t pid, now;
-    int err = start_holder(start, &pid);
-    if (err != 0)
-        return err;
-    if (kill(pid, SIGTERM) != 0) {
-        err = -errno;
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0) {
+        int err = -errno;
         mtevL(mtev_error, "process %d cannot be told to end: %s\n", (int)pid,
               strerrordesc_np(-err));
         return err;
     }
-    (void)kill(pid, SIGCONT); /* it may have been stopped */
+    (void)pidfd_send_signal(pidfd, SIGCONT, NULL, 0); /* it may have been stopped */
     const uint64_t end_ns = clock_mono_ns() + pool_drain_ns() + STOP_LATE_NS;
-    err = lock_path(&path);
-    while (err == 0 && lockfile_holder(path, &now) == 0 && now == pid) {
-        if (clock_mono_ns() >= end_ns)
-            err = -ETIMEDOUT;
-        nanosleep(&moment, NULL);
+    for (uint64_t now_ns; (now_ns = clock_mono_ns()) < end_ns;)
+        if (poll(&end, 1, (int)((end_ns - now_ns) / CLOCK_NS_PER_MS) + 1) > 0)
+            return 0;
+    mtevL(mtev_error, "process %d has not ended\n", (int)pid);
+    return -ETIMEDOUT;
+}
+
+/* The same for whoever holds the lock on path. */
+static int end_holder(const char *path)
+{
+    pid_t pid, now;
+    int err = lockfile_holder(path, &pid);
+    if (err != 0)
+        return err;
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        err = -errno; /* -ESRCH: it has ended meanwhile */
+        if (err != -ESRCH)
+            mtevL(mtev_error, "process %d cannot be watched: %s\n", (int)pid,
+                  strerrordesc_np(-err));
+        return err;
     }
+    err = lockfile_holder(path, &now);
+    if (err == 0) /* else pidfd may be of somebody who got its id */
+        err = now == pid ? end_process(pid, pidfd) : -EAGAIN;
+    close(pidfd);
+    return err;
+}
+
+int start_stop(const struct start *start)
+{
+    char *path = NULL;
+    int err = find_lockfile(start, &path);
+    if (err == 0)
+        do
+            err = end_holder(path);
+        while (err == -EAGAIN);
     alloc_free(path);
-    if (err == -ETIMEDOUT)
-        mtevL(mtev_error, "process %d has not ended\n", (int)pid);
     return err;
 }

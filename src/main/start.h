@@ -62,7 +62,7 @@ int start_again(void);
 int start_holder(const struct start *start, pid_t *out);
 
 /*
- * Have that process end, as SIGTERM does, and wait until it holds the lock no more.  0, -ESRCH,
+ * Have that process end, as SIGTERM does, and wait until it has.  Returns 0, -ESRCH (nobody does),
  * -ETIMEDOUT (logged), or -errno after a line.
  */
 int start_stop(const struct start *start);
