@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #define LINE_SIZE 32 /* of the line with the id */
@@ -18,10 +17,14 @@ int lockfile_take(const char *path, bool waits, int *out)
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
     if (fd == -1)
         return -errno;
-    while (flock(fd, waits ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int rv;
+    while ((rv = fcntl(fd, waits ? F_OFD_SETLKW : F_OFD_SETLK, &whole)) != 0 && errno == EINTR)
+        ;
+    if (rv == 0)
+        rv = ftruncate(fd, 0); /* the one before, whose id is in there, may be somebody else now */
+    if (rv != 0) {
         int err = -errno;
-        if (err == -EINTR)
-            continue;
         close(fd);
         return err;
     }
@@ -32,6 +35,7 @@ int lockfile_take(const char *path, bool waits, int *out)
 int lockfile_sign(int fd)
 {
     char line[LINE_SIZE];
+    errno = 0;
     int len = snprintf(line, sizeof(line), "%d\n", (int)getpid());
     /* Written over, then cut: who reads meanwhile finds the old id or the new one. */
     if (pwrite(fd, line, (size_t)len, 0) != len || ftruncate(fd, len) != 0)
@@ -43,10 +47,11 @@ static int read_holder(int fd, pid_t *out)
 {
     char line[LINE_SIZE];
     uint64_t id;
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-        (void)flock(fd, LOCK_UN);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_GETLK, &whole) != 0)
+        return -errno;
+    if (whole.l_type == F_UNLCK)
         return -ESRCH;
-    }
     ssize_t len = pread(fd, line, sizeof(line), 0);
     const char *end = len <= 0 ? NULL : memchr(line, '\n', (size_t)len);
     if (end == NULL || number_u64(line, (size_t)(end - line), INT_MAX, &id) != 0 || id == 0)

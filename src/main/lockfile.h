@@ -2,7 +2,8 @@
 /*
  * lockfile.h - one process at a time, and which one that is.
  *
- * Layer: main.  Source: flock(2).
+ * Layer: main.  Source: F_OFD_SETLK in fcntl(2): unlike with flock(2) one can look without locking,
+ * and so never be in the way of somebody who does.
  */
 #ifndef EVENTER_MAIN_LOCKFILE_H
 #define EVENTER_MAIN_LOCKFILE_H
@@ -11,9 +12,9 @@
 #include <sys/types.h>
 
 /*
- * Make the file path if it is not there and lock it; waits: for as long as another process holds
- * it. Gives the fd in *out: the lock lasts until it, and what fork(2) made of it, is closed.
- * Returns 0, -EWOULDBLOCK (held, and not waits) or as open(2) and flock(2).
+ * Make the file path if it is not there, lock it and make it empty; waits: for as long as another
+ * process holds it.  Gives the fd in *out: the lock lasts until it, and what fork(2) made of it, is
+ * closed.  Returns 0, -EWOULDBLOCK (held, and not waits) or as open(2), fcntl(2), ftruncate(2).
  */
 int lockfile_take(const char *path, bool waits, int *out);
 

@@ -348,7 +348,8 @@ static int settle(const struct start *start)
     if (err == 0 && lock_fd >= 0) {
         err = lockfile_sign(lock_fd);
         if (err != 0)
-            mtevL(mtev_error, "the lock file cannot be written: %s\n", strerrordesc_np(-err));
+            conf_value_error(MTEV_CONF_ROOT, "@lockfile", "it cannot be written: %s",
+                             strerrordesc_np(-err));
     }
     return err;
 }

@@ -9,6 +9,7 @@ import os
 import pwd
 import signal
 import socket
+import struct
 import sys
 import unittest
 
@@ -127,9 +128,13 @@ class Lock(Case):
     def setUp(self):
         self.lock = write_file(self, "", "lock")
         self.path = write_file(self, f"<daemon lockfile='{self.lock}'>{ACL}</daemon>")
-        self.holder = open(self.lock, encoding="ascii")
+        self.holder = open(self.lock, "r+", encoding="ascii")
         self.addCleanup(self.holder.close)
-        fcntl.flock(self.holder, fcntl.LOCK_EX)
+        self.set_lock(fcntl.F_WRLCK)
+
+    def set_lock(self, kind):
+        """Lock the file or unlock it; fcntl(2) has what is packed."""
+        fcntl.fcntl(self.holder, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, 0, 0, 0, 0))
 
     def runs(self, argument):
         """Assert that it starts."""
@@ -145,22 +150,23 @@ class Lock(Case):
         self.runs("lock=0")
 
     def test_it_is_taken_when_it_is_free_and_held_until_the_end(self):
-        fcntl.flock(self.holder, fcntl.LOCK_UN)
+        self.set_lock(fcntl.F_UNLCK)
         with Daemon([PROGRAM, self.path, "lock=1"]) as daemon:
             daemon.until_said("ready")
             with self.assertRaises(BlockingIOError):
-                fcntl.flock(self.holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.set_lock(fcntl.F_WRLCK)
             self.stops(daemon)
-        fcntl.flock(self.holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.set_lock(fcntl.F_WRLCK)
 
     def test_it_is_waited_for(self):
         def is_waiting():
+            inode = f":{os.stat(self.lock).st_ino} "
             with open("/proc/locks", encoding="ascii") as file:
-                return any("->" in line and str(daemon.pid) in line.split() for line in file)
+                return any("->" in line and inode in line for line in file)
         with Daemon([PROGRAM, self.path, "lock=2"]) as daemon:
             daemon.until(is_waiting, "waiting for the lock")
             self.assertEqual(daemon.said(), "")
-            fcntl.flock(self.holder, fcntl.LOCK_UN)
+            self.set_lock(fcntl.F_UNLCK)
             daemon.until_said("ready")
             self.stops(daemon)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Goal: one holder at a time; a second one is refused or waits, and can find out who it is.
- * Method: two open files of one process are two holders to flock(2); a child waits in a third.
+ * Method: two open files of one process are two holders; a child waits in a third.
  */
 #include "child.h"
 #include "harness.h"
@@ -9,7 +9,10 @@
 #include "main/lockfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 static char folder[32];
@@ -92,12 +95,58 @@ static void the_holder_is_found(void **state)
     assert_int_equal(lockfile_sign(-1), -EBADF);
 }
 
+static void the_id_of_the_one_before_does_not_count(void **state)
+{
+    pid_t pid = -7;
+    assert_int_equal(pwrite(held, "1\n", 2, 0), 2);
+    close(held);
+    assert_int_equal(lockfile_take(path, false, &held), 0);
+    assert_int_equal(lockfile_holder(path, &pid), -ESRCH); /* and nobody signals process 1 */
+    close(held);
+}
+
+static void a_full_disk_is_told(void **state)
+{
+    int full = open("/dev/full", O_RDWR | O_CLOEXEC);
+    assert_int_equal(lockfile_sign(full), -ENOSPC);
+    close(full);
+    close(held);
+}
+
+static void *look(void *goes_on)
+{
+    pid_t found;
+    while (atomic_load((atomic_bool *)goes_on))
+        (void)lockfile_holder(path, &found);
+    return NULL;
+}
+
+static void who_looks_is_not_in_the_way(void **state)
+{
+    atomic_bool goes_on = true;
+    int refused = 0;
+    pthread_t thread;
+    close(held);
+    assert_int_equal(pthread_create(&thread, NULL, look, &goes_on), 0);
+    for (int i = 0; i < 1000; i++)
+        if (lockfile_take(path, false, &held) == 0)
+            close(held);
+        else
+            refused++;
+    atomic_store(&goes_on, false);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(refused, 0);
+}
+
 #define LOCK_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
     LOCK_TEST(a_second_holder_is_refused_until_the_first_lets_go),
     LOCK_TEST(a_holder_that_dies_lets_the_next_one_in),
     LOCK_TEST(the_holder_is_found),
+    LOCK_TEST(the_id_of_the_one_before_does_not_count),
+    LOCK_TEST(a_full_disk_is_told),
+    LOCK_TEST(who_looks_is_not_in_the_way),
     LOCK_TEST(a_file_that_cannot_be_made_is_told_as_open_does),
 };
 
