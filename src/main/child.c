@@ -191,8 +191,12 @@ static void offer_sockets(void)
     const int count = notify_sockets(&passed);
     for (int i = 0; i < child_self.socket_count; i++)
         (void)listener_inherit(child_self.sockets[i]);
-    for (int i = 0; child_self.socket_count == 0 && i < count; i++)
-        (void)listener_inherit(passed[i]);
+    for (int i = 0; child_self.socket_count == 0 && i < count; i++) {
+        int err = listener_inherit(passed[i]);
+        if (err != 0)
+            mtevL(mtev_error, "fd %d of the service manager is not one to accept at: %s\n",
+                  passed[i], strerrordesc_np(-err));
+    }
 }
 
 int child_serve(int (*run)(void))

@@ -30,7 +30,10 @@ void notify_reloading(void);
 /* It is about to end. */
 void notify_stopping(void);
 
-/* How often the manager wants to hear notify_alive(), in ns: half of its limit.  0: never. */
+/*
+ * How often the manager wants to hear notify_alive(), in ns: half of its limit.  0: never.  That
+ * does not wait for a manager that does not listen, as the others do for a second.
+ */
 uint64_t notify_alive_every_ns(void);
 void notify_alive(void);
 
