@@ -177,7 +177,7 @@ class Operator(Case):
         with connect(self.port) as connection:
             connection.sendall(b"GET /crash HTTP/1.1\r\n")
             daemon.signal(signal.SIGUSR2)
-            self.says(daemon, "serves in place of")
+            daemon.until(lambda: self.child() != before, "handing over")
             after = self.child()
             connection.sendall(b"Host: test\r\n\r\n")
             self.says(daemon, f"process {before} was ended by signal 6")
@@ -187,11 +187,12 @@ class Operator(Case):
 
     def test_who_drains_may_do_so_when_the_service_has_ended(self):
         daemon = self.start(f"die={self.word_path}")
+        before = self.child()
         with connect(self.port) as connection:
             get(connection, "/slow")
             daemon.until_said("begun")
             daemon.signal(signal.SIGUSR2)
-            self.says(daemon, "serves in place of")
+            daemon.until(lambda: self.child() != before, "handing over")
             with connect(self.port) as other:
                 get(other, "/end")
                 daemon.until_said("ending")
