@@ -10,9 +10,11 @@
 #include "conf/env.h"
 #include "conf/include.h"
 #include "conf/value.h"
+#include "listener/listener.h"
 #include "rest/rest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <mtev_log.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,19 +106,32 @@ char *check_attribute(struct check *check, struct xml_node *element, const char 
     return value;
 }
 
+struct xml_node *check_find_inherited(struct xml_node *element, const char *name)
+{
+    while (element != NULL && xml_attribute(element, name) == NULL)
+        element = xml_parent(element);
+    return element == NULL ? NULL : xml_attribute(element, name);
+}
+
 bool check_inherits(struct check *check, struct xml_node *element, const char *name)
 {
     (void)check;
-    while (element != NULL && xml_attribute(element, name) == NULL)
-        element = xml_parent(element);
-    return element != NULL;
+    return check_find_inherited(element, name) != NULL;
 }
 
 char *check_inherited(struct check *check, struct xml_node *element, const char *name)
 {
-    while (element != NULL && xml_attribute(element, name) == NULL)
-        element = xml_parent(element);
-    return element == NULL ? NULL : check_attribute(check, element, name);
+    struct xml_node *attribute = check_find_inherited(element, name);
+    return attribute == NULL ? NULL : check_attribute(check, xml_element(attribute), name);
+}
+
+void check_relative(struct check *check, struct xml_node *node, const char *path)
+{
+    if (path[0] != '/' && xml_attribute(xml_root(check->doc), "workingdir") == NULL)
+        check_note(check, node,
+                   "\"%.*s\" is looked for in this folder; there is no workingdir, and a process "
+                   "with a monitor looks in /",
+                   EXCERPT_LEN_MAX, path);
 }
 
 /* ---- one file -------------------------------------------------------------------- */
@@ -152,8 +167,8 @@ static void tell_logged(struct check *check, int fd)
     fclose(lines);
 }
 
-/* Have the code that reads <rest> say what it thinks of it. */
-static void ask_rest(struct check *check)
+/* Have the code that reads a part say what it thinks of what is loaded. */
+static void ask(struct check *check, int (*part)(void))
 {
     int fd = memfd_create("faults", MFD_CLOEXEC);
     int copy = fd < 0 ? -1 : dup(fd);
@@ -161,10 +176,39 @@ static void ask_rest(struct check *check)
         check_tell(check, check->path, 0, strerrordesc_np(errno));
         return;
     }
-    if (conf_load(check->path) == 0)
-        rest_acl_load();
-    conf_unload();
+    (void)part();
     tell_logged(check, fd);
+}
+
+/* Go where the program works, because of relative paths.  Returns where we were, or -1. */
+static int enter_folder(struct check *check)
+{
+    struct xml_node *root = xml_root(check->doc);
+    char *folder = check_attribute(check, root, "workingdir");
+    int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder != NULL && chdir(folder) != 0)
+        check_value_fault(check, xml_attribute(root, "workingdir"), folder, "%s",
+                          strerrordesc_np(errno));
+    alloc_free(folder);
+    return before;
+}
+
+static void leave_folder(int before)
+{
+    if (before >= 0 && fchdir(before) == 0)
+        close(before);
+}
+
+static void check_document(struct check *check, bool is_loaded)
+{
+    int before = enter_folder(check);
+    check_elements(check);
+    check_references(check);
+    if (is_loaded)
+        ask(check, rest_acl_load);
+    if (is_loaded && check->faults == 0)
+        ask(check, listener_check);
+    leave_folder(before);
 }
 
 static void check_name(struct check *check, const char *name)
@@ -191,14 +235,12 @@ static size_t check_file(const char *path, const char *name)
     struct check check = {.path = path};
     const struct conf_faults faults = {.tell = on_fault, .closure = &check};
     include_read_file(path, path, NULL, &faults, &check.doc);
-    bool is_read = check.faults == 0;
+    bool is_loaded = check.faults == 0 && conf_load(path) == 0;
     if (check.doc != NULL) {
         check_name(&check, name);
-        check_elements(&check);
-        check_references(&check);
+        check_document(&check, is_loaded);
     }
-    if (is_read)
-        ask_rest(&check);
+    conf_unload();
     if (check.faults == 0)
         schema_check(&check, check.doc);
     check_end(&check);

@@ -28,8 +28,20 @@ void check_value_fault(struct check *check, struct xml_node *key, const char *va
 void check_note(struct check *check, struct xml_node *element, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Note where a path is looked for, if that depends on how the program is started. */
+void check_relative(struct check *check, struct xml_node *node, const char *path);
+
+/*
+ * Tell when nothing can be made at path; of a folder that is missing, which the system may make for
+ * the program, only a note.
+ */
+void check_place(struct check *check, struct xml_node *node, const char *path);
+
 /* Does element, or one around it, have the attribute called name? */
 bool check_inherits(struct check *check, struct xml_node *element, const char *name);
+
+/* That attribute, or NULL. */
+struct xml_node *check_find_inherited(struct xml_node *element, const char *name);
 
 /*
  * Copy the value of the innermost attribute called name of element and those around it, with what
@@ -42,11 +54,15 @@ char *check_attribute(struct check *check, struct xml_node *element, const char 
 
 /* ---- what concerns several elements: check_more.c ------------------------------------------ */
 
-/* Of all elements: that what they inherit is there; and what is included and does not count. */
+/* Of the root: its lock file.  Of all elements: that what they inherit is there, and what is
+ * included and does not count. */
 void check_references(struct check *check);
 
 /* Of <logs>: that every outlet leads somewhere. */
 void check_outlets(struct check *check, struct xml_node *logs);
+
+/* How many <outlet> count in element itself. */
+size_t check_count_outlets(const struct check *check, struct xml_node *element);
 
 /* Of a <listener>: that it has a port, and a type that is known here, or else a note. */
 void check_listener(struct check *check, struct xml_node *listener);

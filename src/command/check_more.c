@@ -4,7 +4,9 @@
 #include "base/alloc.h"
 #include "conf/conf.h"
 #include "conf/env.h"
+#include "log/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +39,31 @@ static void check_id(struct check *check, struct xml_node *element)
     alloc_free(wanted);
 }
 
+void check_place(struct check *check, struct xml_node *node, const char *path)
+{
+    int err = log_check_path("file", path);
+    if (err == -ENOENT && strncmp(path, "/run/", 5) == 0)
+        return; /* is made for a program at its start */
+    if (err == -ENOENT)
+        check_note(check, node, "\"%s\" has no folder, unless somebody makes it before the start",
+                   path);
+    else if (err != 0)
+        check_value_fault(check, node, path, "%s", strerrordesc_np(-err));
+}
+
+/* Tell where the root element names what cannot be made. */
+static void check_lock(struct check *check)
+{
+    struct xml_node *attribute = xml_attribute(xml_root(check->doc), "lockfile");
+    char *path = check_attribute(check, xml_root(check->doc), "lockfile");
+    if (path != NULL)
+        check_place(check, attribute, path);
+    alloc_free(path);
+}
+
 void check_references(struct check *check)
 {
+    check_lock(check);
     for (struct xml_node *node = xml_root(check->doc); node != NULL; node = xml_next(node)) {
         const struct xml_doc *part = xml_part(node);
         struct xml_node *root = part == NULL ? NULL : xml_root(part);
@@ -182,6 +207,16 @@ static struct xml_node **find_all(struct check *check, const char *path, size_t 
     return nodes;
 }
 
+size_t check_count_outlets(const struct check *check, struct xml_node *element)
+{
+    size_t count = 0;
+    struct xml_node *child = xml_first_child(element);
+    for (; child != NULL; child = xml_next_sibling(child))
+        count += strcmp(xml_node_name(child), "outlet") == 0 &&
+                 !env_is_off(check->doc, child, ENV_ATTRIBUTE);
+    return count;
+}
+
 void check_outlets(struct check *check, struct xml_node *logs)
 {
     size_t count = 0;
@@ -223,6 +258,8 @@ void check_listener(struct check *check, struct xml_node *listener)
     bool is_known = type == NULL;
     if (!is_local && !check_inherits(check, listener, "port"))
         check_fault(check, listener, "<listener> has no port");
+    if (address != NULL && address[0] == '/')
+        check_place(check, check_find_inherited(listener, "address"), address);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         is_known = is_known || strcmp(type, types[i]) == 0;
     if (!is_known)

@@ -83,17 +83,12 @@ static void check_words(struct check *check, const struct key *key, struct xml_n
                       hint_of(&near, "\"", "\"").text);
 }
 
-/* A relative name is one of the folder that the program works in, as far as that is known. */
 static void check_file(struct check *check, const struct key *key, struct xml_node *node,
                        const char *value, const char *shown)
 {
-    char path[PATH_SIZE];
-    char *folder = check_attribute(check, xml_root(check->doc), "workingdir");
-    bool is_beside = value[0] != '/' && folder != NULL;
-    snprintf(path, sizeof(path), "%s%s%s", is_beside ? folder : "", is_beside ? "/" : "", value);
-    alloc_free(folder);
     struct stat stat_of;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    check_relative(check, node, value);
+    int fd = open(value, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     int err = fd == -1 || fstat(fd, &stat_of) != 0 ? errno : 0;
     if (fd != -1)
         close(fd);

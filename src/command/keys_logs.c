@@ -6,8 +6,42 @@
 #include "log/filter.h"
 #include "log/log.h"
 
+#include <errno.h>
+#include <string.h>
+
 #define BYTES_MAX   1125899906842624
 #define SECONDS_MAX 315360000
+
+/* Tell when there can be no log of that type where path says. */
+static void check_path(struct check *check, struct xml_node *element, const char *type)
+{
+    struct xml_node *attribute = check_find_inherited(element, "path");
+    char *path = attribute == NULL ? NULL : check_attribute(check, xml_element(attribute), "path");
+    int err = path == NULL ? 0 : log_check_path(type, path);
+    if (err != 0)
+        check_value_fault(check, attribute, path, "%s",
+                          err == -EINVAL ? "this is no path for such a log"
+                                         : strerrordesc_np(-err));
+    else if (path != NULL && strncmp(type, "file", 4) == 0)
+        check_relative(check, attribute, path);
+    alloc_free(path);
+}
+
+static void check_own(struct check *check, struct xml_node *element, const char *type)
+{
+    char *name = check_attribute(check, element, "name");
+    size_t outlets = 0;
+    if (name != NULL && strlen(name) > LOG_NAME_MAX)
+        check_value_fault(check, xml_attribute(element, "name"), name, "%s",
+                          strerrordesc_np(ENAMETOOLONG));
+    alloc_free(name);
+    if (type != NULL && log_type_has_format(type) && xml_attribute(element, "format") != NULL)
+        check_fault(check, element, "<log> format: %s has a format of its own", type);
+    for (struct xml_node *at = element; at != NULL; at = xml_parent(at))
+        outlets += check_count_outlets(check, at);
+    if (outlets > LOG_OUTLETS_MAX)
+        check_fault(check, element, "<log> has more than %d outlets", LOG_OUTLETS_MAX);
+}
 
 static void check_log(struct check *check, struct xml_node *element)
 {
@@ -17,6 +51,9 @@ static void check_log(struct check *check, struct xml_node *element)
         check_fault(check, element, "<log> has a type but no path");
     if (has_path && type == NULL)
         check_fault(check, element, "<log> has a path but no type");
+    if (type != NULL && log_type_is_known(type))
+        check_path(check, element, type);
+    check_own(check, element, type);
     alloc_free(type);
 }
 

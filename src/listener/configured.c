@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STANZAS CONF_BLOCK("listeners") "//listener"
+#define INHERITED(name) "ancestor-or-self::node()/@" name
+#define STANZAS         CONF_BLOCK("listeners") "//listener"
 
 struct stanza {
     mtev_conf_section_t section;
@@ -203,6 +204,39 @@ void mtev_listener_init(const char *toplevel)
 {
     if (listener_init(toplevel, is_strict()) != 0)
         exit(2);
+}
+
+/* ---- looking at it only ---------------------------------------------------------- */
+
+static void serve_nobody(void)
+{
+}
+
+/* Have the type of a stanza be known. */
+static int know_type(mtev_conf_section_t section)
+{
+    char *name = NULL;
+    int err = conf_get_text(section, INHERITED("type"), &name);
+    if (err == 0)
+        err = type_add(name, &(struct listener_type){.coroutine = serve_nobody});
+    alloc_free(name);
+    return err == -ENOMEM ? out_of_memory() : 0;
+}
+
+int listener_check(void)
+{
+    int count = 0, result = 0;
+    mtev_conf_section_t *sections = mtev_conf_get_sections_read(MTEV_CONF_ROOT, STANZAS, &count);
+    for (int i = 0; i < count; i++) {
+        struct listen_settings *settings = NULL;
+        int err = know_type(sections[i]);
+        if (err == 0)
+            err = settings_read(sections[i], &settings);
+        settings_release(settings);
+        result = err != 0 ? err : result;
+    }
+    mtev_conf_release_sections_read(sections, count);
+    return result;
 }
 
 /* ---- reading it anew ------------------------------------------------------------- */

@@ -36,6 +36,13 @@ uint64_t listener_idle_ns(const mtev_acceptor_closure_t *ac);
 int listener_reload(void);
 
 /*
+ * Log what is wrong with the listeners of the configuration, one line each, before eventer_init()
+ * and without a socket: a type may be any, and a pool one of eventer_propset().  Returns 0, or
+ * -EINVAL or -ENOMEM.
+ */
+int listener_check(void);
+
+/*
  * As mtev_listener_init().  strict: the first fault is logged and returned (-EINVAL for a wrong
  * stanza, what bind(2) said otherwise), and nothing stays bound.  Else returns 0.
  */

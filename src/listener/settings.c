@@ -19,7 +19,7 @@ struct listen_settings *settings_new(void)
         return NULL;
     atomic_init(&settings->refs, 1);
     struct listen_values *v = &settings->v;
-    v->pool = pool_first_loop()->pool;
+    v->pool = pool_first_loop() == NULL ? NULL : pool_first_loop()->pool; /* listener_check() */
     v->fans_out = true;
     v->no_delay = true;
     v->owner = LISTEN_KEEP_OWNER;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "conf/conf.h"
+#include "eventer/props.h"
 
 #include <errno.h>
 #include <string.h>
@@ -99,6 +100,16 @@ static int read_number(mtev_conf_section_t section, const char *path, int64_t mi
 
 /* ---- who serves ------------------------------------------------------------------ */
 
+/* Will there be a pool of that name, as far as that is known before there is any? */
+static bool is_pool_to_be(const char *name)
+{
+    const struct props *props = props_get();
+    bool is_found = strcmp(name, "default") == 0;
+    for (size_t i = 0; i < props->pool_count; i++)
+        is_found = is_found || strcmp(props->pools[i].name, name) == 0;
+    return is_found && pool_first_loop() == NULL;
+}
+
 static int read_pool(mtev_conf_section_t section, struct listen_values *v)
 {
     char *name = NULL;
@@ -106,12 +117,13 @@ static int read_pool(mtev_conf_section_t section, struct listen_values *v)
     if (err != 0)
         return err == -ENOENT ? 0 : err;
     struct eventer_pool *pool = eventer_pool(name);
-    if (pool == NULL)
+    bool is_right = pool != NULL || is_pool_to_be(name);
+    if (!is_right)
         conf_value_error(section, EITHER("fanout_pool"), "there is no pool of that name");
     else
         v->pool = pool;
     alloc_free(name);
-    return pool == NULL ? -EINVAL : 0;
+    return is_right ? 0 : -EINVAL;
 }
 
 static int read_loops(mtev_conf_section_t section, struct listen_values *v)

@@ -123,6 +123,13 @@ static int read_address(const char *path, struct line_address *ret_address,
     return 0;
 }
 
+static int check_syslog(const char *path)
+{
+    struct line_address address;
+    enum line_format format;
+    return read_address(path, &address, &format);
+}
+
 static int open_syslog(struct outlet *o, int *ret_fd)
 {
     enum line_format format = LINE_SYSLOG;
@@ -183,6 +190,7 @@ const struct outlet_ops outlet_syslog = {.type = "syslog",
                                          .default_path = "daemon",
                                          .is_queued = true,
                                          .is_datagram = true,
+                                         .check = check_syslog,
                                          .open = open_syslog,
                                          .write = send_datagram};
 const struct outlet_ops outlet_journal = {.type = "journald",

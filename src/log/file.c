@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,6 +19,20 @@ static int open_file(struct outlet *o, int *ret_fd)
         return -errno;
     *ret_fd = fd;
     return 0;
+}
+
+static int check_file(const char *path)
+{
+    char folder[PATH_MAX] = ".";
+    struct stat found;
+    const char *slash = strrchr(path, '/');
+    if (path[0] == '\0' || strlen(path) >= sizeof(folder))
+        return path[0] == '\0' ? -ENOENT : -ENAMETOOLONG;
+    if (stat(path, &found) == 0)
+        return S_ISDIR(found.st_mode) ? -EISDIR : 0;
+    if (slash != NULL)
+        snprintf(folder, sizeof(folder), "%.*s/", (int)(slash - path), path);
+    return stat(folder, &found) == 0 ? 0 : -errno;
 }
 
 static ssize_t write_file(struct outlet *o, const char *bytes, size_t len)
@@ -57,8 +73,15 @@ static ssize_t write_descriptor(struct outlet *o, const char *bytes, size_t len)
     return result == -1 ? -errno : result;
 }
 
-const struct outlet_ops outlet_file = {
-    .type = "file", .is_queued = true, .has_file = true, .open = open_file, .write = write_file};
-const struct outlet_ops outlet_file_synch = {
-    .type = "file_synch", .has_file = true, .open = open_file, .write = write_file};
+const struct outlet_ops outlet_file = {.type = "file",
+                                       .is_queued = true,
+                                       .has_file = true,
+                                       .check = check_file,
+                                       .open = open_file,
+                                       .write = write_file};
+const struct outlet_ops outlet_file_synch = {.type = "file_synch",
+                                             .has_file = true,
+                                             .check = check_file,
+                                             .open = open_file,
+                                             .write = write_file};
 const struct outlet_ops outlet_descriptor = {.type = "fd", .write = write_descriptor};

@@ -50,6 +50,15 @@ bool log_type_is_known(const char *type);
 /* What a type needs no path for; NULL: it needs one. */
 const char *log_type_default_path(const char *type);
 
+/*
+ * Can a log of that type (a known one) be where path says, as far as can be told without it?  0,
+ * -EINVAL, or, of a file, -EISDIR or what stat(2) says of the folder.
+ */
+int log_check_path(const char *type, const char *path);
+
+/* Does a type have a format of its own? */
+bool log_type_has_format(const char *type);
+
 /* Numbers that a material stream may be told; 0 is off, or the default.  In the order of the enum.
  */
 enum log_limit_index {

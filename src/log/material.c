@@ -55,6 +55,18 @@ const char *log_type_default_path(const char *type)
     return ops == NULL ? NULL : ops->default_path;
 }
 
+int log_check_path(const char *type, const char *path)
+{
+    const struct outlet_ops *ops = ops_of(type);
+    return ops == NULL || ops->check == NULL ? 0 : ops->check(path);
+}
+
+bool log_type_has_format(const char *type)
+{
+    const struct outlet_ops *ops = ops_of(type);
+    return ops != NULL && ops->is_datagram;
+}
+
 /* ---- making anew ----------------------------------------------------------------- */
 
 /* Make o (NULL: none) what s is; the streams are held for writing.  Gives what it was before. */

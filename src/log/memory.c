@@ -129,17 +129,31 @@ int64_t memory_copy(struct memory *m, size_t count, uint64_t least, struct memor
 
 /* ---- as an outlet ---------------------------------------------------------------- */
 
+/* Read LINES,BYTES. */
+static int read_path(const char *path, uint64_t *ret_lines, uint64_t *ret_bytes)
+{
+    size_t first = strcspn(path, ",");
+    const char *second = path + first + (path[first] == ',');
+    if (number_u64(path, first, MEMORY_LINES_MAX, ret_lines) != 0 || *ret_lines == 0 ||
+        number_u64(second, strlen(second), MEMORY_BYTES_MAX, ret_bytes) != 0 || *ret_bytes == 0)
+        return -EINVAL;
+    return 0;
+}
+
+static int check_memory(const char *path)
+{
+    uint64_t lines, bytes;
+    return read_path(path, &lines, &bytes);
+}
+
 static int open_memory(struct outlet *o, int *ret_fd)
 {
     uint64_t lines, bytes;
-    size_t first = strcspn(o->path, ",");
-    const char *second = o->path + first + (o->path[first] == ',');
-    (void)ret_fd;
-    if (number_u64(o->path, first, MEMORY_LINES_MAX, &lines) != 0 || lines == 0 ||
-        number_u64(second, strlen(second), MEMORY_BYTES_MAX, &bytes) != 0 || bytes == 0)
-        return -EINVAL;
     struct memory *m = NULL;
-    int err = memory_new(lines, bytes, &m);
+    (void)ret_fd;
+    int err = read_path(o->path, &lines, &bytes);
+    if (err == 0)
+        err = memory_new(lines, bytes, &m);
     o->target = m;
     return err;
 }
@@ -155,8 +169,11 @@ static void close_memory(struct outlet *o)
     memory_free(o->target);
 }
 
-const struct outlet_ops outlet_memory = {
-    .type = "memory", .open = open_memory, .say = say_memory, .close = close_memory};
+const struct outlet_ops outlet_memory = {.type = "memory",
+                                         .check = check_memory,
+                                         .open = open_memory,
+                                         .say = say_memory,
+                                         .close = close_memory};
 
 /* Copy lines of ls; without a lock held, so that whoever looks at them may log. */
 static int64_t copy_of(mtev_log_stream_t ls, size_t count, uint64_t least,

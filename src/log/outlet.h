@@ -45,6 +45,8 @@ struct outlet_ops { /* a kind of outlet */
     bool is_queued;
     bool is_datagram; /* each line is a message of its own */
     bool has_file;    /* which is the outlet's own, and may be opened anew and rotated */
+    /* What log_check_path() says; NULL: any path will do. */
+    int (*check)(const char *path);
     /* Open what path (or fd) says, anew if it is open.  Gives in *ret_fd; 0 or -errno. */
     int (*open)(struct outlet *o, int *ret_fd);
     /* Write up to len bytes without waiting.  Returns how many, or -errno (-EAGAIN: later). */

@@ -281,6 +281,33 @@ static void files_are_given_to_a_user(void **state)
     assert_int_equal(log_give_files(geteuid(), (gid_t)-1), 0);
 }
 
+static void a_path_can_be_looked_at_before(void **state)
+{
+    static const struct {
+        const char *type, *path;
+        int err;
+    } paths[] = {
+        {"file", "/tmp/no such file", 0},
+        {"file", "here", 0},
+        {"file", "/tmp", -EISDIR},
+        {"file", "", -ENOENT},
+        {"file_synch", "/nowhere/x", -ENOENT},
+        {"file", "/dev/null", 0},
+        {"file", "/dev/null/x", -ENOTDIR},
+        {"memory", "10,1000", 0},
+        {"memory", "10", -EINVAL},
+        {"memory", "0,10", -EINVAL},
+        {"syslog", "daemon.info@/x", 0},
+        {"syslog", "nobody", -EINVAL},
+        {"journald", "/anything", 0},
+    };
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        assert_int_equal(log_check_path(paths[i].type, paths[i].path), paths[i].err);
+    assert_true(log_type_has_format("syslog"));
+    assert_false(log_type_has_format("file"));
+    assert_false(log_type_has_format("nothing"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -294,5 +321,6 @@ static const struct CMUnitTest tests[] = {
     TEST(files_of_a_type_are_opened_anew),
     TEST(plain_and_queued_files_hold_the_same),
     TEST(files_are_given_to_a_user),
+    TEST(a_path_can_be_looked_at_before),
 };
 HARNESS_MAIN(tests)
