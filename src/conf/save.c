@@ -26,6 +26,7 @@ struct saving {
     struct xml_doc *doc;
     struct changed *files; /* owned: FILES_MAX */
     size_t count;
+    size_t bytes; /* of all files, as they will be */
     char reason[REASON_SIZE];
 };
 
@@ -56,8 +57,10 @@ static int add(struct saving *saving, struct xml_node *include)
     struct xml_doc *file = include == NULL ? saving->doc : xml_part(include);
     struct changed *changed = &saving->files[saving->count];
     changed->origin = xml_origin(file);
-    if (!changed->origin->is_changed)
+    if (!changed->origin->is_changed) {
+        saving->bytes += changed->origin->bytes;
         return 0;
+    }
     const char *path = changed->origin->path;
     if (include != NULL && count_of(saving->doc, path) > 1)
         return fail(saving, -EINVAL, "%s is included more than once, and was changed in one place",
@@ -65,11 +68,9 @@ static int add(struct saving *saving, struct xml_node *include)
     int err = xml_write(saving->doc, include, &changed->text, &changed->len);
     if (err != 0)
         return fail(saving, err, "%s: %s", xml_name(file), strerrordesc_np(-err));
-    if (changed->len > CONF_BYTES_MAX)
-        err = fail(saving, -EFBIG, "%s would be longer than %d bytes", xml_name(file),
-                   CONF_BYTES_MAX);
+    saving->bytes += changed->len;
     saving->count++;
-    return err;
+    return 0;
 }
 
 /* Begin with all files that were changed; the lock is held until end(). */
@@ -90,6 +91,9 @@ static int begin(struct saving *saving)
     for (; node != NULL && err == 0; node = xml_next(node))
         if (xml_part(node) != NULL)
             err = add(saving, node);
+    if (err == 0 && saving->count > 0 && saving->bytes > CONF_BYTES_MAX) /* what is read again */
+        err = fail(saving, -EFBIG, "all files together would be longer than %d bytes",
+                   CONF_BYTES_MAX);
     return err;
 }
 
@@ -112,7 +116,10 @@ static int write_one(struct saving *saving, struct changed *changed)
     struct xml_origin *origin = changed->origin;
     buf_init(&bytes, (size_t)CONF_BYTES_MAX * 2);
     int err = file_read(origin->path, CONF_BYTES_MAX, true, &bytes, &stat);
-    if (err == 0 && journal_digest(bytes.bytes, bytes.len) != origin->digest)
+    const uint64_t digest = journal_digest(changed->text, changed->len);
+    uint64_t found = err == 0 ? journal_digest(bytes.bytes, bytes.len) : 0;
+    if (err == 0 && found != origin->digest &&
+        found != digest) /* an earlier try may have done it */
         err = -EEXIST;
     buf_free(&bytes);
     if (err == -EEXIST)
@@ -122,7 +129,8 @@ static int write_one(struct saving *saving, struct changed *changed)
         err = file_replace(origin->path, changed->text, changed->len);
     if (err != 0)
         return fail(saving, err, "%s: %s", origin->path, strerrordesc_np(-err));
-    origin->digest = journal_digest(changed->text, changed->len);
+    origin->digest = digest;
+    origin->bytes = changed->len;
     origin->is_changed = false;
     return 0;
 }

@@ -10,8 +10,10 @@
 #include "base/buf.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char folder[40];
@@ -376,6 +378,85 @@ static void no_memory_is_told(void **state)
     harness_fail_each_allocation(save, NULL);
 }
 
+/* A file of size bytes that includes the others. */
+static void write_large(size_t size)
+{
+    static const char head[] = "<app><include file='part.conf'/><!--", tail[] = "--></app>";
+    char *large = alloc_bytes(size + 1);
+    assert_non_null(large);
+    memset(large, 'x', size);
+    memcpy(large, head, strlen(head));
+    memcpy(large + size - strlen(tail), tail, strlen(tail) + 1);
+    write_file("app.conf", large);
+    alloc_free(large);
+}
+
+static void what_could_not_be_loaded_is_not_written(void **state)
+{
+    for (int more = -1; more <= 1; more++) {
+        write_file("part.conf", part_text);
+        write_large((size_t)(CONF_BYTES_MAX + more) - 1 - strlen(part_text) - strlen(snip_text));
+        start_anew();
+        set("//b/@m", "22"); /* one byte more */
+        assert_int_equal(mtev_conf_write_log(), more <= 0 ? 0 : -1);
+        assert_int_equal(mtev_conf_write_file(NULL), more <= 0 ? 0 : -1);
+        if (more <= 0)
+            start_anew();
+    }
+    assert_int_equal(errno, EFBIG);
+    assert_int_equal(logged("all files together would be longer than 4194304 bytes\n"), 2);
+    logged_clear();
+    set("//b/@m", "3");
+    assert_int_equal(mtev_conf_write_file(NULL), 0);
+    set("//b/@m", "33"); /* what was written counts, not what was read */
+    assert_int_equal(mtev_conf_write_file(NULL), -1);
+    logged_clear();
+}
+
+static void a_full_disk_leaves_everything_as_it_was(void **state)
+{
+    struct rlimit before, low;
+    char command[96];
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    set("@n", "2");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int written = mtev_conf_write_file(NULL), err = errno, kept = mtev_conf_write_log();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(written, -1);
+    assert_int_equal(err, EFBIG);
+    assert_int_equal(kept, -1);
+    assert_int_equal(logged(": File too large\n"), 2);
+    logged_clear();
+    assert_file("app.conf", main_text);
+    snprintf(command, sizeof(command), "test $(ls %s | wc -l) -eq 3", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(mtev_conf_write_file(NULL), 0);
+    start_anew();
+    assert_value("@n", "2");
+}
+
+static void what_failed_once_is_written_later(void **state)
+{
+    for (uint64_t nth = 1;; nth++) {
+        char value[24];
+        snprintf(value, sizeof(value), "%u", (unsigned)nth + 1);
+        set("@n", value);
+        alloc_fail_nth(nth, 0);
+        (void)mtev_conf_write_file(NULL);
+        const bool is_over = alloc_asked() < nth;
+        alloc_fail_nth(0, 0);
+        logged_clear();
+        assert_int_equal(mtev_conf_write_file(NULL), 0);
+        start_anew();
+        assert_value("@n", value);
+        if (is_over)
+            break;
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
@@ -394,5 +475,8 @@ static const struct CMUnitTest tests[] = {
     TEST(no_part_of_a_journal_is_used),
     TEST(a_reload_tells_what_it_drops),
     TEST(no_memory_is_told),
+    TEST(what_could_not_be_loaded_is_not_written),
+    TEST(a_full_disk_leaves_everything_as_it_was),
+    TEST(what_failed_once_is_written_later),
 };
 HARNESS_MAIN(tests)
