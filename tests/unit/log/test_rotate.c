@@ -10,6 +10,9 @@
 #include "log/rotate.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 static uint64_t ahead_s; /* that the wall clock is */
@@ -232,6 +235,61 @@ static void a_file_may_be_renamed(void **state)
     assert_int_equal(mtev_log_stream_written(NULL), 0);
 }
 
+/* ---- all at the same time -------------------------------------------------------- */
+
+enum {
+    TALKERS = 4,
+    LINES_EACH = 1500,
+    LINE_LEN = 128
+};
+
+static unsigned char times_seen[TALKERS * LINES_EACH];
+static _Atomic int talking;
+
+static void *talk(void *closure)
+{
+    const int first = (int)(intptr_t)closure * LINES_EACH;
+    for (int i = first; i < first + LINES_EACH; i++)
+        mtevL(file, "%0*d\n", LINE_LEN - 1, i);
+    atomic_fetch_sub(&talking, 1);
+    return NULL;
+}
+
+static void see_lines(const char *name)
+{
+    char line[LINE_LEN + 2];
+    FILE *lines = fopen(folder_path(name), "re");
+    assert_non_null(lines);
+    while (fgets(line, sizeof(line), lines) != NULL) {
+        long number = strtol(line, NULL, 10);
+        assert_int_equal(strlen(line), LINE_LEN);
+        assert_in_range(number, 0, TALKERS * LINES_EACH - 1);
+        times_seen[number]++;
+    }
+    fclose(lines);
+}
+
+static void a_storm_of_reopening_loses_and_doubles_nothing(void **state)
+{
+    pthread_t threads[TALKERS];
+    mtev_log_stream_set_property(file, "rotate_bytes", "102400");
+    atomic_store(&talking, TALKERS);
+    for (intptr_t i = 0; i < TALKERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, talk, (void *)i), 0);
+    while (atomic_load(&talking) > 0) {
+        assert_int_equal(mtev_log_reopen_all(), 0);
+        if (folder_each(note_rotated) < 50)
+            (void)mtev_log_stream_rename(file, MTEV_LOG_RENAME_AUTOTIME); /* or it is not there */
+    }
+    for (size_t i = 0; i < TALKERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    flush();
+    assert_true(folder_each(see_lines) > 1);
+    for (size_t i = 0; i < sizeof(times_seen); i++)
+        assert_int_equal(times_seen[i], 1);
+    assert_int_equal(log_stream_lost(file), 0);
+}
+
 static void repeated_lines_are_folded(void **state)
 {
     mtev_log_stream_set_property(file, "dedup_seconds", "86400");
@@ -307,6 +365,7 @@ static const struct CMUnitTest tests[] = {
     TEST(what_is_too_old_or_too_much_is_removed),
     TEST(a_rotation_removes_what_is_not_retained),
     TEST(a_file_may_be_renamed),
+    TEST(a_storm_of_reopening_loses_and_doubles_nothing),
     TEST(repeated_lines_are_folded),
     TEST(folding_is_told_at_the_end),
     TEST(folding_is_told_in_time),
