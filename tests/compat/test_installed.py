@@ -101,13 +101,28 @@ class Installed(unittest.TestCase):
 
     def test_programs_of_libmtev_run_in_c_and_cpp(self):
         program = os.path.join(self.folder.name, "program")
-        for name in ("utilities", "logging"):
+        configuration = os.path.join(self.folder.name, "program.conf")
+        for name, configured, *words in (
+                ("utilities", None), ("logging", None),
+                ("events", f"""<events lockfile="{self.folder.name}/lock">
+                    <logs><log name="error"><outlet name="stderr"/></log>
+                    <log name="notice"><outlet name="error"/></log>
+                    <log name="kept" type="memory" path="10,1000"/>
+                    <log name="debug"><outlet name="kept"/></log></logs></events>""",
+                 configuration),
+                ("services", f"""<services>
+                    <listeners><listener type="http_rest_api" address="{self.folder.name}/http"/>
+                    <listener type="repeat" address="{self.folder.name}/echo"/></listeners>
+                    <rest><acl type="allow"><rule type="deny" url="/no$"/></acl></rest>
+                    </services>""", configuration, self.folder.name)):
             source = os.path.join(SOURCE, "tests/compat", name + ".c")
+            with open(configuration, "w", encoding="utf-8") as file:
+                file.write(configured or "")
             for compiler in (["cc", "-std=gnu11"], ["c++", "-x", "c++", "-std=gnu++17"]):
                 with self.subTest((name, compiler)):
                     run([*compiler, *COMPILE[1:], source, "-x", "none", "-o", program,
                          *self.flags()])
-                    self.assertEqual(run([program], **self.environment), "")
+                    self.assertEqual(run([program, *words], **self.environment), "")
 
     def test_configurations_are_checked(self):
         eventer, = glob.glob(self.root + "/**/bin/eventer", recursive=True)
