@@ -93,6 +93,13 @@ int harness_listen(uint16_t *ret_port)
     return fd;
 }
 
+void harness_remove_folder(const char *folder)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 void harness_fail_each_allocation(void (*run)(void *closure), void *closure)
 {
     for (int and_after = 0; and_after <= 1; and_after++) {

@@ -48,6 +48,9 @@ void harness_socketpair(int fds[2]);
  */
 int harness_listen(uint16_t *ret_port);
 
+/* Remove a folder that the test has made with mkdtemp(3), and all that is in it. */
+void harness_remove_folder(const char *folder);
+
 /*
  * Call run(closure) again and again: with the 1st allocation failing, then the 2nd, and so on,
  * until a run asks for fewer; then all of it again with every later allocation failing too.  run

@@ -30,9 +30,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    char command[64];
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
+    harness_remove_folder(folder);
+    return 0;
 }
 
 /* Write text to a file below the folder; the folders between are made. */

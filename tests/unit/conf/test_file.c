@@ -32,9 +32,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[64];
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    return system(command);
+    harness_remove_folder(folder);
+    return 0;
 }
 
 static void assert_holds(const char *name, const char *wanted)

@@ -76,9 +76,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    char command[64];
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    assert_int_equal(system(command), 0);
+    harness_remove_folder(folder);
     return configured_tear_down(state);
 }
 

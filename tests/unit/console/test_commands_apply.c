@@ -82,21 +82,11 @@ static void whoever_leaves_is_at_the_end(void **state)
     close(fd);
 }
 
-static void visit(void *closure)
-{
-    static const char line[] = "apply N {a,b} repeat N\nexit\n";
-    int fd = connect_to(operator_socket);
-    (void)!send(fd, line, strlen(line), MSG_NOSIGNAL); /* it may be closed already */
-    operator_hear(fd, "");
-    close(fd);
-    settle_all();
-    logged_clear();
-}
-
 static void each_allocation_may_fail(void **state)
 {
-    visit(NULL);
-    harness_fail_each_allocation(visit, NULL);
+    static char text[] = "apply N {a,b} repeat N\nexit\n";
+    operator_visit(text); /* what is made once is there */
+    harness_fail_each_allocation(operator_visit, text);
     int fd = operator_sit_down();
     assert_answer(fd, "apply N {a,b} repeat N", "a\nb\n");
     operator_leave(fd);

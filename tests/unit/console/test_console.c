@@ -340,21 +340,11 @@ static void a_stream_in_memory_is_shown(void **state)
     operator_leave(fd);
 }
 
-static void visit(void *closure)
-{
-    static const char line[] = "help help\nlog connect news\nexit\n";
-    int fd = connect_to(operator_socket);
-    (void)!send(fd, line, strlen(line), MSG_NOSIGNAL); /* it may be closed already */
-    operator_hear(fd, "");
-    close(fd);
-    settle_all();
-    logged_clear();
-}
-
 static void each_allocation_may_fail(void **state)
 {
-    visit(NULL); /* what is made once is there */
-    harness_fail_each_allocation(visit, NULL);
+    static char text[] = "help help\nlog connect news\nexit\n";
+    operator_visit(text); /* what is made once is there */
+    harness_fail_each_allocation(operator_visit, text);
     int fd = operator_sit_down();
     operator_leave(fd);
 }

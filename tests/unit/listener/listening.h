@@ -58,6 +58,21 @@ static inline void listening_begin(unsigned loops)
         exit(1);
 }
 
+/*
+ * Run the count tests at tests, called name, while the loops run and folder, which is made by
+ * mkdtemp(3), is there.  Returns the exit status.
+ */
+static inline int listening_run(const char *name, const struct CMUnitTest *tests, size_t count,
+                                char *folder)
+{
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    eventer_loop_return();
+    int status = harness_run(name, tests, count);
+    rmdir(folder);
+    return status;
+}
+
 /* Make a blocking socket of address's family. */
 static inline int open_socket(const char *address)
 {

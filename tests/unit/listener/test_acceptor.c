@@ -222,13 +222,8 @@ static const struct CMUnitTest tests[] = {
 int main(void)
 {
     listening_begin(2);
-    if (mkdtemp(folder) == NULL)
-        return 1;
     mtev_listener_register_aco_function("loop", tell_loop);
     mtev_listener_register_aco_function("forget", forget_to_close);
     eventer_name_callback("classic", classic);
-    eventer_loop_return();
-    int status = harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
-    rmdir(folder);
-    return status;
+    return listening_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]), folder);
 }

@@ -311,10 +311,5 @@ static const struct CMUnitTest tests[] = {
 int main(void)
 {
     listening_begin(2);
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    eventer_loop_return();
-    int status = harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
-    rmdir(folder);
-    return status;
+    return listening_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]), folder);
 }

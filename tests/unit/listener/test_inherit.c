@@ -237,11 +237,6 @@ static const struct CMUnitTest tests[] = {
 int main(void)
 {
     listening_begin(2);
-    if (mkdtemp(folder) == NULL)
-        return 1;
     mtev_listener_register_aco_function("one", say_one);
-    eventer_loop_return();
-    int status = harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
-    rmdir(folder);
-    return status;
+    return listening_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]), folder);
 }

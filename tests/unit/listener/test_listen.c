@@ -786,11 +786,6 @@ int main(void)
     if (eventer_propset("loop_other", "1") != 0)
         return 1;
     listening_begin(2);
-    if (mkdtemp(folder) == NULL)
-        return 1;
     mtev_listener_register_aco_function("loop", say_loop);
-    eventer_loop_return();
-    int status = harness_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]));
-    rmdir(folder);
-    return status;
+    return listening_run(__FILE__, tests, sizeof(tests) / sizeof(tests[0]), folder);
 }

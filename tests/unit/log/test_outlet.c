@@ -148,19 +148,25 @@ static void a_full_queue_loses_lines_and_tells_how_many(void **state)
     close_pipe(fds, o);
 }
 
+/* Let no file grow past ten bytes.  Returns the limit of before, to be given to setrlimit(2). */
+static struct rlimit limit_files(void)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &(struct rlimit){10, before.rlim_max}), 0);
+    return before;
+}
+
 static void a_torn_line_is_ended_before_the_next(void **state)
 {
     char path[] = "/tmp/test_outlet.XXXXXX";
     char text[256] = "";
-    struct rlimit before;
     struct outlet *o = NULL;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(outlet_new(&outlet_file_synch, path, -1, NULL, &small_queue, &o), 0);
-    const struct rlimit ten = {10, before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten), 0);
+    const struct rlimit before = limit_files();
     int first = say(o, "0123456789abcdef\n");
     int second = say(o, "nothing of this\n");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -180,15 +186,11 @@ static void a_full_disk_keeps_what_a_queue_holds_and_goes_on_in_the_middle(void 
 {
     char path[] = "/tmp/test_outlet.XXXXXX";
     char text[256] = "";
-    struct rlimit before;
     struct outlet *o = NULL;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(outlet_new(&outlet_file, path, -1, NULL, &small_queue, &o), 0);
-    const struct rlimit ten = {10, before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &ten), 0);
+    const struct rlimit before = limit_files();
     assert_int_equal(say(o, "0123456789abcdef\n"), 0);
     assert_int_equal(say(o, "and all of this\n"), 0);
     assert_int_equal(outlet_flush(o, clock_mono_ns() + CLOCK_NS_PER_MS), -EAGAIN);

@@ -45,11 +45,10 @@ static void greet(struct secured *s, eventer_aco_t e)
 }
 
 /* Have a client of ours meet a server of ours.  Gives what it said, or why not, and its errno. */
-static struct client meet(struct tls_context *server, const char *host)
+static struct client meet_as(struct tls_context *server, struct client c)
 {
     int fds[2];
     struct secured s = {.serve = greet, .context = server};
-    struct client c = {.host = host, .ctx = secured_new(SSL_CLIENT)};
     secured_connect(fds);
     s.fd = fds[0];
     c.fd = fds[1];
@@ -60,6 +59,11 @@ static struct client meet(struct tls_context *server, const char *host)
     settle_all();
     assert_checks();
     return c;
+}
+
+static struct client meet(struct tls_context *server, const char *host)
+{
+    return meet_as(server, (struct client){.host = host, .ctx = secured_new(SSL_CLIENT)});
 }
 
 static void a_client_trusts_the_server_that_it_means(void **state)
@@ -110,20 +114,9 @@ static int accept_nothing(eventer_ssl_ctx_t *ctx, int ok, X509_STORE_CTX *store,
 
 static struct client meet_with(eventer_ssl_verify_func_t f, void *closure, const char *host)
 {
-    int fds[2];
-    struct secured s = {.serve = greet};
     struct client c = {.host = host, .ctx = secured_new(SSL_CLIENT)};
     eventer_ssl_ctx_set_verify(c.ctx, f, closure);
-    secured_connect(fds);
-    s.fd = fds[0];
-    c.fd = fds[1];
-    coroutine_post(&s.errand, 0, secured_serve, &s);
-    coroutine_post(&c.errand, 1, run_client, &c);
-    errand_wait(&c.errand);
-    errand_wait(&s.errand);
-    settle_all();
-    assert_checks();
-    return c;
+    return meet_as(NULL, c);
 }
 
 static void who_verifies_himself_decides(void **state)
