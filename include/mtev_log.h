@@ -177,8 +177,12 @@ static inline mtev_log_kv_t mtev_log_kv_boolean_(const char *key, int is_true)
 /* Say "[TERMINATE][file:line] ..." on ls, or on stderr should ls be off, and exit(2). */
 #define mtevTerminate(ls, ...) mtev_log_terminate(ls, __FILE__, __LINE__, __VA_ARGS__)
 
-/* As mtevTerminate(), for what goes wrong while the program starts. */
-#define mtevStartupTerminate(ls, ...) mtev_log_terminate(ls, __FILE__, __LINE__, __VA_ARGS__)
+/*
+ * For what goes wrong while the program starts: as mtevTerminate(), but as mtevFatal() in a process
+ * that a monitor has started in place of another one, so that it is started again.
+ */
+#define mtevStartupTerminate(ls, ...)                                                              \
+    mtev_log_startup_terminate(ls, __FILE__, __LINE__, __VA_ARGS__)
 
 /* Abort with a line that says which condition did not hold.  Always active. */
 #define mtevAssert(condition) mtev_log_assert_(condition, #condition)
@@ -207,6 +211,9 @@ mtev_log_fatal(mtev_log_stream_t ls, const char *file, int line, const char *for
 API_EXPORT(void)
 mtev_log_terminate(mtev_log_stream_t ls, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5), noreturn));
+API_EXPORT(void)
+mtev_log_startup_terminate(mtev_log_stream_t ls, const char *file, int line, const char *format,
+                           ...) __attribute__((format(printf, 4, 5), noreturn));
 
 API_EXPORT(int)
 mtev_ex_log(mtev_log_stream_t ls, const struct timeval *when, const char *file, int line,

@@ -343,6 +343,10 @@ static void check_block(struct check *check, struct xml_node *element)
 {
     const char *name = xml_node_name(element);
     struct near near = near_begin(name);
+    if (strcmp(name, "managed") == 0) {
+        check_fault(check, element, "<managed>: other programs are the service manager's to start");
+        return;
+    }
     for (size_t i = 1; key_blocks[i] != NULL; i++) {
         if (strcmp(key_blocks[i]->name, name) == 0) {
             check_element(check, element,

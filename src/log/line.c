@@ -273,6 +273,25 @@ void mtev_log_fatal(mtev_log_stream_t ls, const char *file, int line, const char
     abort();
 }
 
+static bool is_restarted; /* set before there are threads */
+
+void log_is_restarted(void)
+{
+    is_restarted = true;
+}
+
+void mtev_log_startup_terminate(mtev_log_stream_t ls, const char *file, int line,
+                                const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say_last(ls, file, line, is_restarted ? "FATAL" : "TERMINATE", format, args);
+    va_end(args);
+    if (is_restarted)
+        abort();
+    exit(2); /* NOLINT(concurrency-mt-unsafe): what the caller asked for */
+}
+
 void mtev_log_terminate(mtev_log_stream_t ls, const char *file, int line, const char *format, ...)
 {
     va_list args;

@@ -96,6 +96,9 @@ int log_give_files(uid_t user, gid_t group);
  */
 int log_flush(uint64_t timeout_ns);
 
+/* This process is one that takes another's place: mtevStartupTerminate() is a death in it. */
+void log_is_restarted(void);
+
 /*
  * The same for a process that dies: async-signal-safe, and from any thread, also one that died in
  * the middle of a line.  Waits 0.2 s at most for an outlet that does not take anything.  A line

@@ -5,6 +5,7 @@
 #include "conf/conf.h"
 #include "eventer/pool.h"
 #include "listener/listener.h"
+#include "log/log.h"
 #include "main/channel.h"
 #include "main/confine.h"
 #include "main/crash.h"
@@ -203,6 +204,8 @@ int child_serve(int (*run)(void))
 {
     offer_sockets();
     conf_set_reload(reload);
+    if (pulse_own() != NULL && pulse_own()->starts > 1)
+        log_is_restarted();
     int err = pool_at_start(prepare_end);
     if (err == 0 && eventer_started_hook_register("ready", say_ready, NULL) != 0)
         err = -ENOMEM;

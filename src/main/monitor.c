@@ -290,7 +290,6 @@ static int begin(int (*serve)(void))
     monitor_self.serve = serve;
     for (size_t i = 0; i < WARDS_MAX; i++)
         monitor_self.wards[i].channel = monitor_self.wards[i].table_fd = -1;
-    signal(SIGPIPE, SIG_IGN); /* whoever reads what is said may go away */
     sigprocmask(SIG_BLOCK, &mask, &monitor_self.mask_before);
     monitor_self.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
     return monitor_self.signal_fd < 0 ? -errno : 0;

@@ -22,7 +22,9 @@ static bool is_under_way, is_wanted_again, has_ended;
 
 static int follow(void)
 {
-    int err = start_logs();
+    int err = start_refuse_managed();
+    if (err == 0)
+        err = start_logs();
     if (err == 0)
         err = rest_acl_reload();
     return err != 0 ? err : listener_reload();

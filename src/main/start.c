@@ -210,6 +210,18 @@ static int check_root(const char *app_name)
     return err;
 }
 
+int start_refuse_managed(void)
+{
+    int err = 0;
+    mtev_conf_section_t managed = mtev_conf_get_section_read(MTEV_CONF_ROOT, CONF_BLOCK("managed"));
+    if (!mtev_conf_section_is_empty(managed)) {
+        conf_error(managed, "<managed>: other programs are the service manager's to start");
+        err = -EINVAL;
+    }
+    mtev_conf_release_section_read(managed);
+    return err;
+}
+
 /* The path of the lock file, or NULL; 0 or, logged, -errno. */
 static int lock_path(char **out)
 {
@@ -324,6 +336,8 @@ static int load_configuration(const struct start *start)
     err = load(start);
     if (err == 0)
         err = check_root(start->app_name);
+    if (err == 0)
+        err = start_refuse_managed();
     if (err == 0)
         err = watch_configure();
     if (err == 0)

@@ -51,6 +51,12 @@ int start_and_serve(const struct start *start, int (*run)(void), int *out);
 /* True if the configuration wants confine(), which the process calls when it serves. */
 bool start_wants_confinement(void);
 
+/*
+ * Look at what of a configuration is not done here, and must not be ignored: programs to start
+ * (<managed>).  0; or, logged, -EINVAL.
+ */
+int start_refuse_managed(void);
+
 /* Set up the logs as the configuration and the command line say now.  0, or, logged, -errno. */
 int start_logs(void);
 

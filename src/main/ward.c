@@ -134,7 +134,6 @@ pid_t ward_start_glider(const struct ward *ward, const char *why)
     pid_t pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
-        signal(SIGPIPE, SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         signal(SIGPIPE, SIG_DFL);

@@ -10,15 +10,14 @@
  *   status                                    what the child returns
  *   stop=1, running=1                         stop the one that runs; print its id, or end with 3
  *   die=FILE                                  if FILE is there, the child ends with what is in it,
- *                                             a status or "crash", or if that is "hang" sleeps; if
- *                                             it is "late" the child says so before it is ready,
- *                                             and waits until FILE is there no more
- * GET /slow says "begun" on stdout, waits for a job of 300 ms in a coroutine and answers "done".
- * GET /log logs a line on mtev_notice, GET /id answers the id of the process and how often one was
- * started, GET /end ends with status 2, GET /start tries to start a program, GET /crash faults in a
- * coroutine called "clumsy", GET /wait waits in one called "patient" for longer than any test, and
- * GET /stall never ends. The listener type "keep" holds connections open; "talk" does until it is
- * told of a drain.
+ *                                             a status or "crash" or "terminate", or if that is
+ *                                             "hang" sleeps; if it is "late" the child says so
+ * before it is ready, and waits until FILE is there no more GET /slow says "begun" on stdout, waits
+ * for a job of 300 ms in a coroutine and answers "done". GET /log logs a line on mtev_notice, GET
+ * /id answers the id of the process and how often one was started, GET /end ends with status 2, GET
+ * /start tries to start a program, GET /crash faults in a coroutine called "clumsy", GET /wait
+ * waits in one called "patient" for longer than any test, and GET /stall never ends. The listener
+ * type "keep" holds connections open; "talk" does until it is told of a drain.
  */
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
@@ -180,6 +179,8 @@ static void maybe_die(void)
         sleep_until_killed();
     if (strcmp(word, "crash") == 0)
         raise(SIGKILL);
+    if (strcmp(word, "terminate") == 0)
+        mtevStartupTerminate(mtev_error, "no start\n");
     if (strcmp(word, "late") == 0)
         return;
     exit((int)strtol(word, NULL, 10));

@@ -182,6 +182,25 @@ class Monitored(Case):
                          "foreground=2", f"die={word}"]) as daemon:
                 self.assertEqual(daemon.end()[0], int(status))
 
+    def test_a_start_that_fails_ends_the_first_child_and_is_tried_again_for_others(self):
+        word = write_file(self, "terminate", "word")
+        with Daemon([PROGRAM, write_file(self, CONF.format(watchdog="", root="")),
+                     "foreground=2", f"die={word}"]) as daemon:
+            self.assertEqual(daemon.end()[0], 2)
+            self.assertRegex(daemon.complained(), r"\A\[TERMINATE\]\[.*main_daemon.c:\d+\] no start")
+        os.unlink(word)
+        daemon = self.start(f"die={word}", watchdog='retries="100"')
+        pid, _ = self.child()
+        with open(word, "w", encoding="ascii") as file:
+            file.write("terminate")
+        os.kill(pid, signal.SIGKILL)
+        daemon.until(lambda: daemon.complained().count("[FATAL][") >= 2, "failing")
+        os.unlink(word)
+        self.assertGreaterEqual(self.child()[1], 4)
+        self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
+        with open(word, "w", encoding="ascii"):
+            pass  # for who removes it
+
     def test_a_child_that_cannot_begin_is_started_again_ever_more_slowly(self):
         word = write_file(self, "3", "word")
         begin = time.monotonic()

@@ -1,14 +1,13 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: MIT
-"""Goal: signals at the wrong moment, outputs that nobody reads and programs that are no good have
-an answer in the log, and cost neither the service nor a request to it.
+"""Goal: signals at the wrong moment, and programs that are no good, have an answer in the log, and
+cost neither the service nor a request to it.
 Method: main_daemon (the argument) behind a monitor.  A child that is stopped makes a reload last,
 and the word "late" of main_daemon makes an upgrade last, until the test has seen what it wants.
 """
 import os
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -213,22 +212,6 @@ class Operator(Case):
         self.assertEqual(self.child(), pid)
         self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
-    def test_nobody_has_to_read_what_it_says(self):
-        self.configure()
-        with subprocess.Popen([PROGRAM, self.path, "foreground=2"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            try:
-                daemon = Watched(process)
-                self.port, = daemon.ports()
-                process.stderr.close()
-                pid = self.child()
-                os.kill(pid, signal.SIGKILL)  # which is said
-                self.assertNotEqual(self.child(), pid)
-                process.terminate()
-                self.assertEqual(process.wait(PATIENCE), 0)
-            finally:
-                process.kill()
-
     def test_a_glider_ends_with_all_that_it_has_started(self):
         glider = os.path.join(self.folder, "glider")
         started = os.path.join(self.folder, "started")
@@ -249,20 +232,6 @@ class Operator(Case):
         while is_there(pid):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.005)
-
-
-class Watched(Daemon):
-    """A process that a test has started itself."""
-
-    def __init__(self, process):  # pylint: disable=super-init-not-called
-        self.process, self.pid = process, process.pid
-        self.output = self.errors = None
-
-    def said(self):
-        return ""
-
-    def complained(self):
-        return ""
 
 
 unittest.main()

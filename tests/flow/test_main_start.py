@@ -48,6 +48,10 @@ class Start(Case):
     def test_another_root_element(self):
         self.is_wrong("<other/>", at=1, reason="the root element is <other>, not <daemon>")
 
+    def test_programs_to_start(self):
+        self.is_wrong("<daemon>\n<managed><application exec='/bin/true'/></managed></daemon>", at=2,
+                      reason="<managed>: other programs are the service manager's to start")
+
     def test_a_log_of_no_type(self):
         self.is_wrong("<daemon><logs>", "<log name='x' type='y' path='z'/>", "</logs></daemon>",
                       at=2, reason=r'<log> type="y": no type of log.*')

@@ -280,6 +280,12 @@ static void die_at_start(mtev_log_stream_t ls)
     mtevStartupTerminate(ls, "not begun\n");
 }
 
+static void die_at_another_start(mtev_log_stream_t ls)
+{
+    log_is_restarted();
+    mtevStartupTerminate(ls, "not begun again\n");
+}
+
 static void die_by_assertion(mtev_log_stream_t ls)
 {
     mtevAssert(ls != NULL);
@@ -306,6 +312,7 @@ static void the_last_words_name_the_place(void **state)
     check_death(die_silently, true, "[FATAL][", "] unheard\n");
     check_death(die_orderly, false, "[TERMINATE][", "] no more\n");
     check_death(die_at_start, false, "[TERMINATE][", "] not begun\n");
+    check_death(die_at_another_start, true, "[FATAL][", "] not begun again\n");
     check_death(die_by_assertion, true, "[FATAL][", "] assertion failed: ls == NULL\n");
 }
 
