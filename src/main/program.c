@@ -41,13 +41,14 @@ static int split_words(void)
     size_t count = 0, at = 0;
     for (size_t i = 0; i < words.len; i++)
         count += words.bytes[i] == '\0';
-    arguments = alloc_zeroed(count + 1, sizeof(*arguments));
-    if (arguments == NULL)
+    char **split = alloc_zeroed(count + 1, sizeof(*split));
+    if (split == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < count; i++) {
-        arguments[i] = words.bytes + at;
-        at += strlen(arguments[i]) + 1;
+        split[i] = words.bytes + at;
+        at += strlen(split[i]) + 1;
     }
+    arguments = split;
     return 0;
 }
 
@@ -55,18 +56,20 @@ int program_remember(void)
 {
     if (arguments != NULL)
         return 0;
+    if (getcwd(folder, sizeof(folder)) == NULL)
+        return -errno;
     buf_init(&words, ARGUMENTS_LEN_MAX);
     int err = read_words();
     if (err == 0)
         err = split_words();
-    if (err == 0 && getcwd(folder, sizeof(folder)) == NULL)
-        err = -errno;
-    return err;
+    if (err != 0)
+        buf_free(&words);
+    return err == -ENOENT ? 0 : err;
 }
 
 const char *program_path(void)
 {
-    return arguments == NULL ? "?" : arguments[0];
+    return arguments == NULL ? "what was called, without /proc," : arguments[0];
 }
 
 int program_execute(void)

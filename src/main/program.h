@@ -7,10 +7,13 @@
 #ifndef EVENTER_MAIN_PROGRAM_H
 #define EVENTER_MAIN_PROGRAM_H
 
-/* Note the arguments and the folder; before the process goes to another.  0 or -errno. */
+/*
+ * Note the arguments and the folder; before the process goes to another.  Without /proc the
+ * arguments cannot be known, which is no error before they are needed.  0 or -errno.
+ */
 int program_remember(void);
 
-/* What would be executed (borrowed); "?" if nothing was noted. */
+/* What would be executed (borrowed), or words in place of it if nothing was noted. */
 const char *program_path(void);
 
 /*

@@ -187,7 +187,7 @@ class Monitored(Case):
         with Daemon([PROGRAM, write_file(self, CONF.format(watchdog="", root="")),
                      "foreground=2", f"die={word}"]) as daemon:
             self.assertEqual(daemon.end()[0], 2)
-            self.assertRegex(daemon.complained(), r"\A\[TERMINATE\]\[.*main_daemon.c:\d+\] no start")
+            self.assertRegex(daemon.complained(), r"\A\[TERMINATE\]\[.*main_daemon.c:\d+\] no s")
         os.unlink(word)
         daemon = self.start(f"die={word}", watchdog='retries="100"')
         pid, _ = self.child()
