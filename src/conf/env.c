@@ -77,7 +77,7 @@ int env_holds(const char *text, bool *out, char reason[static ENV_REASON_SIZE])
     return err;
 }
 
-bool env_is_off(struct xml_doc *doc, struct xml_node *node, const char *name)
+int env_switches_off(struct xml_doc *doc, struct xml_node *node, const char *name)
 {
     for (; node != NULL; node = xml_parent(node)) {
         char reason[ENV_REASON_SIZE];
@@ -86,11 +86,19 @@ bool env_is_off(struct xml_doc *doc, struct xml_node *node, const char *name)
         struct xml_node *condition = xml_attribute(node, name);
         if (condition == NULL)
             continue;
-        if (xml_text(doc, condition, &text) != 0 || env_holds(text, &holds, reason) != 0)
-            holds = false;
+        int err = xml_text(doc, condition, &text);
+        if (err == 0)
+            err = env_holds(text, &holds, reason);
         alloc_free(text);
-        if (!holds)
-            return true;
+        if (err == -ENOMEM)
+            return err;
+        if (err != 0 || !holds)
+            return 1;
     }
-    return false;
+    return 0;
+}
+
+bool env_is_off(struct xml_doc *doc, struct xml_node *node, const char *name)
+{
+    return env_switches_off(doc, node, name) != 0;
 }

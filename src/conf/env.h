@@ -28,8 +28,10 @@ int env_holds(const char *text, bool *out, char reason[static ENV_REASON_SIZE]);
 
 /*
  * Is the element node off: does the condition in its attribute called name, or in that of an
- * element around it, not hold?  A condition that is none, or that there is no memory for, does not.
+ * element around it, not hold?  One that is no condition does not.  Returns 1, 0 or -ENOMEM;
+ * for env_is_off() that is off, too.
  */
+int env_switches_off(struct xml_doc *doc, struct xml_node *node, const char *name);
 bool env_is_off(struct xml_doc *doc, struct xml_node *node, const char *name);
 
 #endif

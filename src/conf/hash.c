@@ -50,11 +50,12 @@ static int put_children(struct keys *keys, struct xml_node *element)
     int err = 0;
     struct xml_node *node = xml_first_child(element);
     for (; node != NULL && err == 0; node = xml_next_sibling(node)) {
-        if (env_is_off(keys->place->doc, node, ENV_ATTRIBUTE))
-            continue;
-        if (xml_part(node) != NULL)
+        int is_off = env_switches_off(keys->place->doc, node, ENV_ATTRIBUTE);
+        if (is_off < 0)
+            err = section_fail(keys->place, is_off);
+        else if (!is_off && xml_part(node) != NULL)
             err = put_children(keys, node);
-        else if (is_prefixed(keys, node))
+        else if (!is_off && is_prefixed(keys, node))
             err = put(keys, node);
     }
     return err;
@@ -101,7 +102,10 @@ static int put_inherited(struct keys *keys, struct xml_node *element, unsigned d
         int found = has_text(doc, xml_attribute(node, CONF_ATTRIBUTE("id")), id);
         if (found < 0)
             err = section_fail(keys->place, found);
-        if (found <= 0 || env_is_off(doc, node, ENV_ATTRIBUTE))
+        int is_off = found <= 0 ? 1 : env_switches_off(doc, node, ENV_ATTRIBUTE);
+        if (is_off < 0)
+            err = section_fail(keys->place, is_off);
+        if (is_off != 0)
             continue;
         is_found = true;
         err = put_all(keys, node, depth + 1);

@@ -117,14 +117,19 @@ int section_read_node(const struct section_place *place, struct xml_node *node, 
     return 0;
 }
 
-/* Keep of the count nodes those that are not off.  Returns how many. */
-static size_t drop_off(struct xml_doc *doc, struct xml_node **nodes, size_t count)
+/* Keep of the *count nodes those that are not off.  0 or -ENOMEM. */
+static int drop_off(struct xml_doc *doc, struct xml_node **nodes, size_t *count)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!env_is_off(doc, xml_element(nodes[i]), ENV_ATTRIBUTE))
+    for (size_t i = 0; i < *count; i++) {
+        int is_off = env_switches_off(doc, xml_element(nodes[i]), ENV_ATTRIBUTE);
+        if (is_off < 0)
+            return is_off;
+        if (!is_off)
             nodes[kept++] = nodes[i];
-    return kept;
+    }
+    *count = kept;
+    return 0;
 }
 
 int section_find(const struct section_place *place, const char *path, struct xml_node ***out,
@@ -136,14 +141,15 @@ int section_find(const struct section_place *place, const char *path, struct xml
     if (err == -EINVAL)
         mtevL(mtev_error, "%s:%ld: \"%s\" is no path\n", xml_file(place->doc, place->node),
               xml_line(place->node), path == NULL ? "(null)" : path);
-    else if (err != 0 && err != -ENOENT)
+    else if (err == 0)
+        err = drop_off(place->doc, nodes, &count);
+    if (err == -ENOMEM)
         section_fail(place, err);
-    if (err != 0)
-        return err;
-    count = drop_off(place->doc, nodes, count);
-    if (count == 0) {
+    if (err == 0 && count == 0)
+        err = -ENOENT;
+    if (err != 0) {
         alloc_free(nodes);
-        return -ENOENT;
+        return err;
     }
     *out = nodes;
     *ret_count = count;

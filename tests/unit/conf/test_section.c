@@ -167,6 +167,32 @@ static void keys_are_merged_from_the_root_to_the_leaf(void **state)
     assert_children("nothing", "");
 }
 
+static int count_key(void *closure, const char *name, const char *value, long line)
+{
+    ++*(int *)closure;
+    return 0;
+}
+
+static void count_keys(void *closure)
+{
+    int calls = 0;
+    int err = conf_each_child(MTEV_CONF_ROOT, "config", count_key, &calls);
+    assert_true((err == 0 && calls == 3) || (err == -ENOMEM && calls == 0));
+    logged_clear();
+}
+
+static void without_memory_no_key_is_left_out(void **state)
+{
+    assert_int_equal(conf_load_text("test", "<a><config><b require_env='PATH'>1</b><c>2</c>"
+                                            "<include/></config></a>"),
+                     0);
+    harness_fail_each_allocation(count_keys, NULL);
+    assert_int_equal(conf_load_text("test", "<a><x id='y' require_env='PATH'><b>1</b><c>2</c></x>"
+                                            "<x id='y'><d>1</d></x><config inherit='y'/></a>"),
+                     0);
+    harness_fail_each_allocation(count_keys, NULL);
+}
+
 static int stop_at_b(void *closure, const char *name, const char *value, long line)
 {
     int *calls = closure;
@@ -310,5 +336,6 @@ static const struct CMUnitTest tests[] = {
     TEST(a_path_of_keys_has_a_limit),
     TEST(attributes_are_found_by_how_they_begin),
     TEST(no_memory_is_an_error),
+    TEST(without_memory_no_key_is_left_out),
 };
 HARNESS_MAIN(tests)

@@ -192,6 +192,8 @@ static void memory_that_is_not_there_opens_nothing(void **state)
          "<rule name='x' type='deny' url='^/secret' ip='0.0.0.0/0' cn='^$' listener_a='^$'/>"
          "</acl>");
     harness_fail_each_allocation(compile, NULL);
+    load("<acl type='allow'><rule type='deny' require_env='PATH'/><rule type='allow'/></acl>");
+    harness_fail_each_allocation(compile, NULL);
     logged_clear(); /* how much was said depends on what failed */
 }
 
