@@ -199,15 +199,17 @@ static void leave_folder(int before)
         close(before);
 }
 
-static void check_document(struct check *check, bool is_loaded)
+static void check_document(struct check *check, bool is_whole)
 {
     int before = enter_folder(check);
     check_elements(check);
     check_references(check);
-    if (is_loaded)
+    conf_publish(check->doc);
+    if (is_whole)
         ask(check, rest_acl_load);
-    if (is_loaded && check->faults == 0)
+    if (is_whole && check->faults == 0)
         ask(check, listener_check);
+    conf_unload();
     leave_folder(before);
 }
 
@@ -235,12 +237,11 @@ static size_t check_file(const char *path, const char *name)
     struct check check = {.path = path};
     const struct conf_faults faults = {.tell = on_fault, .closure = &check};
     include_read_file(path, path, NULL, &faults, &check.doc);
-    bool is_loaded = check.faults == 0 && conf_load(path) == 0;
+    bool is_whole = check.faults == 0;
     if (check.doc != NULL) {
         check_name(&check, name);
-        check_document(&check, is_loaded);
+        check_document(&check, is_whole);
     }
-    conf_unload();
     if (check.faults == 0)
         schema_check(&check, check.doc);
     check_end(&check);

@@ -210,6 +210,14 @@ int conf_load_text(const char *name, const char *text)
     return err;
 }
 
+void conf_publish(struct xml_doc *doc)
+{
+    document_lock();
+    document_publish(xml_share(doc));
+    set_path(NULL, NULL);
+    document_unlock();
+}
+
 void conf_unload(void)
 {
     document_lock();

@@ -65,6 +65,10 @@ int conf_reload(void);
 /* As conf_load() for the NUL-terminated text, which errors call name.  Both are copied. */
 int conf_load_text(const char *name, const char *text);
 
+/* Make what include_read_file() gave (of which a share is taken) what is loaded. */
+struct xml_doc;
+void conf_publish(struct xml_doc *doc);
+
 /*
  * Have fn called behind every change that was made by mtev_conf_set_*() and its like, in the thread
  * that made it; NULL: nobody.

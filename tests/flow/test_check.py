@@ -109,6 +109,15 @@ class Check(unittest.TestCase):
                 (["check", "/nowhere"], "/nowhere: cannot be read: No such file or directory\n")]:
             self.assertEqual(run(*arguments), (2, "", line))
 
+    def test_a_journal_is_not_looked_at(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a.conf")
+            for name, text in ((path, '<app><rest><acl type="allow"/></rest></app>'),
+                               (path + ".journal", "junk")):
+                with open(name, "w", encoding="utf-8") as file:
+                    file.write(text)
+            self.assertEqual(run("check", path), (0, "", ""))
+
     def test_help_lists_the_commands(self):
         status, output, said = run("--help")
         self.assertEqual((status, said), (0, ""))
