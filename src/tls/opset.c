@@ -12,6 +12,9 @@
  *
  * Classic events are level-triggered.  Where a callback leaves bytes in OpenSSL's buffer, the
  * kernel has nothing more to report, so the callback is called again by mail.
+ *
+ * A peer can send records without end that are for OpenSSL alone: new keys, warnings.  So one call
+ * takes no more from the kernel than RECVS_MAX times; then it says EAGAIN, and goes on by mail.
  */
 #include "base/alloc.h"
 #include "base/hot.h"
@@ -23,6 +26,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
+#include <poll.h>
+
+#define RECVS_MAX 4 /* a record with bytes for the caller takes two at most */
 
 /* ---- below OpenSSL --------------------------------------------------------------- */
 
@@ -32,17 +38,65 @@ static inline bool is_edge(eventer_t e)
     return (e->edge.on_ready != NULL || e->is_aco) && event_owner(e) == loop_self;
 }
 
+struct again { /* an event that is to be looked at again, for nobody else will report it */
+    struct mail mail;
+    eventer_t e; /* shared */
+};
+
+static void call_again(struct mail *mail, struct loop *loop)
+{
+    struct again *again = list_entry(mail, struct again, mail);
+    eventer_t e = again->e;
+    eventer_ssl_ctx_t *ctx = eventer_get_eventer_ssl_ctx(e);
+    if (ctx != NULL) {
+        ctx->is_again_due = false;
+        if (is_edge(e) && e->edge.on_ready != NULL) {
+            const uint32_t bits = e->edge.crosses ? POLLIN | POLLOUT : POLLIN;
+            e->edge.may_read = e->edge.may_recv = true;
+            e->edge.may_write |= e->edge.crosses;
+            e->edge.crosses = false;
+            e->edge.on_ready(e, bits);
+        } else if (event_owner(e) == loop && !e->is_aco && (e->mask & EVENTER_READ) != 0 &&
+                   eventer_find_fd(e->fd) == e && SSL_has_pending(ctx->ssl))
+            fd_event_trigger(loop, e, EVENTER_READ);
+    }
+    eventer_free(e);
+    alloc_free(again);
+}
+
+static void post_again(eventer_ssl_ctx_t *ctx, eventer_t e)
+{
+    if (ctx->is_again_due)
+        return;
+    struct again *again = alloc_bytes(sizeof(*again));
+    if (again == NULL) {
+        event_complain("eventer_read", e, ENOMEM, "what is buffered waits for more to come");
+        return;
+    }
+    again->mail.run = call_again;
+    again->e = e;
+    eventer_ref(e);
+    ctx->is_again_due = true;
+    loop_post(loop_self, &again->mail);
+}
+
 static HOT int bio_read(BIO *bio, char *buffer, size_t len, size_t *ret_len)
 {
     eventer_ssl_ctx_t *ctx = BIO_get_data(bio);
     eventer_t e = ctx->e;
-    const bool remembers = is_edge(e);
+    bool remembers = is_edge(e);
     ssize_t count = -1;
     int mask;
     BIO_clear_retry_flags(bio);
     errno = EAGAIN;
-    if (!remembers || e->edge.may_recv)
+    if (__builtin_expect(ctx->recv_count == RECVS_MAX, 0)) {
+        if (remembers) /* else the kernel reports it again */
+            post_again(ctx, e);
+        remembers = false;
+    } else if (!remembers || e->edge.may_recv) {
+        ctx->recv_count++;
         count = posix_read(e->fd, buffer, len, &mask, e);
+    }
     if (count > 0) {
         if (remembers && (size_t)count < len && ctx->is_stream && e->edge.sticky == 0)
             e->edge.may_recv = false;
@@ -119,6 +173,7 @@ HOT void tls_enter(eventer_ssl_ctx_t *ctx, eventer_t e)
 {
     ctx->e = e;
     ctx->blocked = 0;
+    ctx->recv_count = 0;
     ctx->error_number = 0;
     if (__builtin_expect(ERR_peek_error() != 0, 0))
         ERR_clear_error();
@@ -165,41 +220,10 @@ static int fail(int err)
 
 /* ---- above it -------------------------------------------------------------------- */
 
-struct again { /* a callback that has left bytes in OpenSSL's buffer is to be called for them */
-    struct mail mail;
-    eventer_t e; /* shared */
-};
-
-static void call_again(struct mail *mail, struct loop *loop)
-{
-    struct again *again = list_entry(mail, struct again, mail);
-    eventer_t e = again->e;
-    eventer_ssl_ctx_t *ctx = eventer_get_eventer_ssl_ctx(e);
-    if (ctx != NULL) {
-        ctx->is_again_due = false;
-        if (event_owner(e) == loop && e->edge.on_ready == NULL && !e->is_aco &&
-            (e->mask & EVENTER_READ) != 0 && eventer_find_fd(e->fd) == e &&
-            SSL_has_pending(ctx->ssl))
-            fd_event_trigger(loop, e, EVENTER_READ);
-    }
-    eventer_free(e);
-    alloc_free(again);
-}
-
 void tls_call_again(eventer_ssl_ctx_t *ctx, eventer_t e)
 {
-    if (is_edge(e) || ctx->is_again_due || event_owner(e) != loop_self)
-        return;
-    struct again *again = alloc_bytes(sizeof(*again));
-    if (again == NULL) {
-        event_complain("eventer_read", e, ENOMEM, "what is buffered waits for more to come");
-        return;
-    }
-    again->mail.run = call_again;
-    again->e = e;
-    eventer_ref(e);
-    ctx->is_again_due = true;
-    loop_post(loop_self, &again->mail);
+    if (!is_edge(e) && event_owner(e) == loop_self)
+        post_again(ctx, e);
 }
 
 static HOT int tls_read(int fd, void *buffer, size_t len, int *mask, void *closure)

@@ -74,10 +74,11 @@ struct eventer_ssl_ctx {
     uint32_t error;              /* OpenSSL's, of the last failure; 0: see error_number */
     int error_number;            /* errno of the last failure */
     uint8_t blocked;             /* EVENTER_READ or _WRITE: what the last system call had none of */
+    uint8_t recv_count;          /* of one call: see opset.c */
     bool is_stream;              /* of TCP: a short read means that there is no more */
     bool is_established;         /* the handshake is over */
     bool is_broken;              /* nothing more can be said */
-    bool is_again_due;           /* a classic event's bytes are buffered; see opset.c */
+    bool is_again_due;           /* there may be bytes that the kernel does not report; opset.c */
 };
 
 static_assert(sizeof(struct eventer_ssl_ctx) <= 48, "an idle connection grew");

@@ -6,8 +6,10 @@ place and the name of the file.
 Method: tls_daemon (the argument), with an authority made by openssl(1), talked to by Python's ssl
 and by openssl s_client.
 """
+import contextlib
 import http.client
 import os
+import select
 import shutil
 import signal
 import socket
@@ -18,7 +20,8 @@ import tempfile
 import time
 import unittest
 
-from daemon import Case, Daemon, PATIENCE, connect, get, read_response
+from daemon import (Case, Daemon, PATIENCE, connect, get, is_closed, is_quiet,
+                    read_response)
 
 PROGRAM = sys.argv[1]
 del sys.argv[1:2]
@@ -38,14 +41,16 @@ def openssl(*arguments, text=""):
     return result.returncode, result.stdout
 
 
+P256 = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
 class Authority:
     """A folder with certificates."""
 
     def __init__(self):
         self.folder = tempfile.mkdtemp()
-        self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                 "-subj", "/CN=authority", "-days", "2", "-keyout", self.path("ca.key"),
-                 "-out", self.path("ca.pem"))
+        self.run("req", "-x509", "-newkey", *P256, "-nodes", "-subj", "/CN=authority", "-days",
+                 "2", "-keyout", self.path("ca.key"), "-out", self.path("ca.pem"))
         self.issue("server", "DNS:localhost,IP:127.0.0.1")
         self.issue("other", "DNS:other.example")
         self.issue("client", "DNS:client")
@@ -60,10 +65,10 @@ class Authority:
         if status != 0:
             raise AssertionError(said)
 
-    def issue(self, name, names, days="2"):
+    def issue(self, name, names, days="2", kind=P256):
         """Write NAME.pem and NAME.key."""
-        self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                 "/CN=" + name, "-keyout", self.path(name + ".key"), "-out", self.path("csr"))
+        self.run("req", "-newkey", *kind, "-nodes", "-subj", "/CN=" + name,
+                 "-keyout", self.path(name + ".key"), "-out", self.path("csr"))
         with open(self.path("ext"), "w", encoding="ascii") as file:
             file.write("subjectAltName=" + names + "\n")
         self.run("x509", "-req", "-in", self.path("csr"), "-CA", self.path("ca.pem"), "-CAkey",
@@ -210,9 +215,27 @@ class Tls(Case):
                          "</handshake_timeout></sslconfig></listener>") as daemon:
             port, = daemon.ports()
             with connect(port) as silent, connect(port) as slow:
-                slow.sendall(b"\x16\x03\x01")
-                self.assertEqual(silent.recv(1), b"")
-                self.assertEqual(slow.recv(1), b"")
+                for byte in b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 500:
+                    if not is_quiet(slow):
+                        break  # each byte does not give it more time
+                    try:
+                        slow.sendall(bytes([byte]))
+                    except ConnectionError:
+                        break
+                    select.select([slow], [], [], 0.01)
+                else:
+                    self.fail("it may go on")
+                self.assertTrue(is_closed(silent))
+            self.stops(daemon)
+
+    def test_a_crowd_that_never_speaks_holds_nobody_up(self):
+        with self.daemon("<listener type='http_rest_api' backlog='2000'/>") as daemon:
+            port, = daemon.ports()
+            with contextlib.ExitStack() as stack:
+                for _ in range(400):
+                    stack.enter_context(connect(port))
+                    stack.enter_context(connect(port)).sendall(b"\x16\x03\x01")
+                self.assertEqual(self.ask(port, "/hello"), "hello")
             self.stops(daemon)
 
     def test_a_handshake_under_way_holds_nothing_up(self):
@@ -252,6 +275,26 @@ class Tls(Case):
             self.assertIn("X25519", said)
             said = self.s_client(port, "-tls1_3")
             self.assertNotIn("Max Early Data: 1", said)
+            self.stops(daemon)
+
+    def test_a_key_of_rsa_opens_no_weaker_cipher(self):
+        """And where there is one of each kind, each client gets the one it knows."""
+        folder = self.authority.folder
+        self.authority.issue("rsa", "DNS:localhost,IP:127.0.0.1", kind=("rsa:2048",))
+        with self.daemon("<listener type='http_rest_api'><sslconfig><certificate_file>"
+                         f"{folder}/server.pem, {folder}/rsa.pem</certificate_file><key_file>"
+                         f"{folder}/server.key, {folder}/rsa.key</key_file></sslconfig></listener>"
+                         ) as daemon:
+            port, = daemon.ports()
+            for cipher in ("kRSA", "AES128-SHA", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-SHA",
+                           "ECDHE-RSA-AES256-SHA384", "DHE-RSA-AES128-GCM-SHA256", "aNULL"):
+                self.assertFalse(self.is_let_in(port, "-tls1_2", "-cipher",
+                                                cipher + ":@SECLEVEL=0"), cipher)
+            for version in ("-tls1_2", "-tls1_3"):
+                for known, kind in (("RSA+SHA256:rsa_pss_rsae_sha256", "RSA"),
+                                    ("ECDSA+SHA256:RSA+SHA256", "ECDSA")):
+                    said = self.s_client(port, version, "-sigalgs", known)
+                    self.assertRegex(said, rf"Peer signature type: {kind}\b")
             self.stops(daemon)
 
     def test_nobody_negotiates_again(self):
@@ -358,6 +401,8 @@ class Tls(Case):
                     while len(got) < len(greeting) + 5:
                         got += connection.recv(64)
                     self.assertEqual(got, greeting + b"hello")
+            said = self.s_client(port, "-alpn", "neither")
+            self.assertIn("no application protocol", said)
             context = self.context()
             context.set_alpn_protocols(["h2", "http/1.1"])
             with self.connect(http, context) as connection:

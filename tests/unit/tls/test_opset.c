@@ -10,6 +10,7 @@
 #include "tls/tls_impl.h"
 
 #include <openssl/rand.h>
+#include <sys/ioctl.h>
 
 /* ---- back and forth -------------------------------------------------------------- */
 
@@ -505,6 +506,52 @@ static void after_the_end_of_writing_there_is_still_reading(void **state)
     secured_wait(&s);
 }
 
+/* ---- fairness -------------------------------------------------------------------- */
+
+struct held { /* a loop, until so much has come */
+    struct mail mail;
+    int fd;
+    size_t len;
+    uint64_t turn; /* of the loop, then */
+};
+
+static void hold(struct mail *mail, struct loop *loop)
+{
+    struct held *held = list_entry(mail, struct held, mail);
+    int len = 0;
+    while (ioctl(held->fd, FIONREAD, &len) == 0 && (size_t)len < held->len)
+        sched_yield();
+    held->turn = loop->turns;
+}
+
+static void read_in_turns(struct secured *s, eventer_aco_t e)
+{
+    const struct held *held = s->more;
+    char byte;
+    check_int(eventer_aco_read(e, &byte, 1, NULL), 1);
+    check_int(byte, 'x');
+    check(loop_self->turns >= held->turn + 2);
+}
+
+static void keys_without_end_hold_up_nobody(void **state)
+{
+    struct held held = {.mail.run = hold};
+    struct secured s;
+    secured_start(&s, read_in_turns, &held);
+    setsockopt(s.fd, SOL_SOCKET, SO_RCVBUF, &(int){200000}, sizeof(int));
+    while (held.len < 150000) {
+        assert_int_equal(SSL_key_update(s.peer.ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(s.peer.ssl), 1);
+        held.len = (size_t)BIO_pending(s.peer.out);
+    }
+    assert_int_equal(SSL_write(s.peer.ssl, "x", 1), 1);
+    held.len = (size_t)BIO_pending(s.peer.out);
+    held.fd = s.fd;
+    loop_post(loop_at(0), &held.mail);
+    raw_flush(&s.peer);
+    secured_wait(&s);
+}
+
 static const struct CMUnitTest tests[] = {
     clean_test(what_is_written_is_read_until_close_notify),
     clean_test(a_stream_without_close_notify_was_cut),
@@ -522,6 +569,7 @@ static const struct CMUnitTest tests[] = {
     clean_test(a_callback_is_called_for_what_openssl_has),
     clean_test(a_copy_of_the_event_shares_the_connection),
     clean_test(after_the_end_of_writing_there_is_still_reading),
+    clean_test(keys_without_end_hold_up_nobody),
 };
 
 int main(void)
