@@ -33,6 +33,12 @@ uint64_t rate_wait_ns(const struct rate *rate, uint32_t per_second, uint32_t bur
 /* One has come.  Cost: one compare-and-swap. */
 void rate_take(struct rate *rate, uint32_t per_second, uint64_t now_ns);
 
+/* Count from now on, at another rate. */
+static inline void rate_forget(struct rate *rate)
+{
+    atomic_store_explicit(&rate->due_ns, 0, memory_order_relaxed);
+}
+
 /* How many connections each address has: an address of IPv4, or the /64 of one of IPv6. */
 struct peers { /* peers_init() */
     pthread_mutex_t lock;

@@ -134,6 +134,9 @@ int listener_change(struct listener *l, struct listen_settings *settings)
     pthread_mutex_lock(&l->change);
     struct listen_settings *before = l->settings;
     accept_end(l);
+    if (before->v.accept_rate != settings->v.accept_rate ||
+        before->v.accept_burst != settings->v.accept_burst)
+        rate_forget(&l->rate); /* what was taken at another rate is not to be waited for */
     set_settings(l, settings);
     int err = l->is_open ? socket_refresh_all(l) : 0;
     pthread_mutex_unlock(&l->change);

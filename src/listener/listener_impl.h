@@ -40,6 +40,9 @@ struct listen_socket {
     bool is_inherited; /* others may have it, who are to go on with it */
     dev_t device;      /* of a path, as it was made: another one there is not ours */
     ino_t inode;
+    uid_t owner;
+    gid_t group;
+    mode_t mode;
 };
 
 struct listener {

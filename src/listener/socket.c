@@ -52,13 +52,22 @@ static void remove_stale(const struct listener *l)
         unlink(path);
 }
 
-/* Have the path belong to whom, and be open to whom, it is to; nobody can connect yet. */
-static int set_permissions(const struct listen_values *v, const char *path)
+/*
+ * Have the path belong to whom, and be open to whom, it is to: what is said, or else what it was
+ * made with.  At first nobody can connect yet.
+ */
+static int set_permissions(const struct listen_socket *s, const char *path)
 {
-    if ((v->owner != LISTEN_KEEP_OWNER || v->group != LISTEN_KEEP_GROUP) &&
-        lchown(path, v->owner, v->group) != 0)
+    const struct listen_values *v = &s->listener->settings->v;
+    const uid_t owner = v->owner == LISTEN_KEEP_OWNER ? s->owner : v->owner;
+    const gid_t group = v->group == LISTEN_KEEP_GROUP ? s->group : v->group;
+    const mode_t mode = v->has_mode ? v->mode : s->mode;
+    struct stat st;
+    if (lstat(path, &st) != 0 || !is_same_file(&st, s->device, s->inode))
+        return 0; /* somebody has taken it away */
+    if ((st.st_uid != owner || st.st_gid != group) && lchown(path, owner, group) != 0)
         return -errno;
-    return v->has_mode && chmod(path, v->mode) != 0 ? -errno : 0;
+    return (st.st_mode & LISTEN_MODE_MAX) != mode && chmod(path, mode) != 0 ? -errno : 0;
 }
 
 /* Remember which file the path is. */
@@ -69,6 +78,9 @@ static void note_path(struct listen_socket *s)
     bool is_there = path != NULL && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
     s->device = is_there ? st.st_dev : 0;
     s->inode = is_there ? st.st_ino : 0;
+    s->owner = is_there ? st.st_uid : LISTEN_KEEP_OWNER;
+    s->group = is_there ? st.st_gid : LISTEN_KEEP_GROUP;
+    s->mode = is_there ? st.st_mode & LISTEN_MODE_MAX : 0;
 }
 
 static void remove_path(const struct listen_socket *s)
@@ -130,7 +142,7 @@ static int listen_at(struct listen_socket *s, int fd)
         return err;
     note_path(s);
     if (path != NULL)
-        err = set_permissions(&l->settings->v, path);
+        err = set_permissions(s, path);
     set_options(l, fd);
     if (err == 0 && listen(fd, l->settings->v.backlog) != 0)
         err = -errno;
@@ -146,7 +158,7 @@ static int refresh(const struct listen_socket *s, int fd)
     const struct listen_values *v = &l->settings->v;
     const char *path = path_of(&l->address);
     set_options(l, fd);
-    int err = path == NULL || s->inode == 0 ? 0 : set_permissions(v, path);
+    int err = path == NULL || s->inode == 0 ? 0 : set_permissions(s, path);
     if (err == 0 && listen(fd, v->backlog) != 0) /* another backlog */
         err = -errno;
     return err;

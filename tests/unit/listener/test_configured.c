@@ -268,6 +268,46 @@ static void the_path_of_a_unix_socket_changes_its_mode(void **state)
     assert_int_equal(stat(path, &st), -1);
 }
 
+static void what_is_said_no_more_is_as_if_it_never_was(void **state)
+{
+    (void)state;
+    char path[64], said[64], text[256];
+    struct stat before, st;
+    gid_t groups[64];
+    const int count = getgroups(64, groups); /* root, or whoever has one, can give it away */
+    const gid_t other = getuid() == 0 ? 1 : count > 0 ? groups[count - 1] : getgid();
+    snprintf(path, sizeof(path), "%s/mode", folder);
+    snprintf(said, sizeof(said), "mode='0600' group='%u'", other);
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof(text), "<listener type='one' address='%s' %s/>", path,
+                 i == 1 ? said : "");
+        assert_int_equal(reload(text), 0);
+        assert_int_equal(stat(path, i == 0 ? &before : &st), 0);
+        if (i == 1)
+            assert_true((st.st_mode & 0777) == 0600 && st.st_gid == other);
+    }
+    assert_int_equal(st.st_mode, before.st_mode);
+    assert_int_equal(st.st_gid, before.st_gid);
+    assert_int_equal(reload(""), 0);
+    assert_nothing_logged();
+}
+
+/* At one a second a hundred are taken at once, and at another rate none of them counts. */
+static void another_rate_counts_from_now_on(void **state)
+{
+    (void)state;
+    uint16_t port = free_port();
+    const uint64_t begin_ns = clock_mono_ns();
+    assert_int_equal(reload(at_port(AT("type='one' accept_rate='1' accept_burst='100'"), port)), 0);
+    for (int i = 0; i < 100; i++)
+        assert_hears(listening_on, "one");
+    assert_int_equal(reload(at_port(AT("type='one' accept_rate='2' accept_burst='2'"), port)), 0);
+    assert_hears(listening_on, "one");
+    assert_true(clock_mono_ns() - begin_ns < 25 * CLOCK_NS_PER_S);
+    assert_int_equal(reload(""), 0);
+    assert_nothing_logged();
+}
+
 /* ---- keys --------------------------------------------------------------------------- */
 
 static void keys_may_stand_in_config(void **state)
@@ -486,6 +526,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_wrong_one_changes_nothing),
     cmocka_unit_test(reuseport_waits_for_the_next_start),
     cmocka_unit_test(the_path_of_a_unix_socket_changes_its_mode),
+    cmocka_unit_test(what_is_said_no_more_is_as_if_it_never_was),
+    cmocka_unit_test(another_rate_counts_from_now_on),
     cmocka_unit_test(keys_may_stand_in_config),
     cmocka_unit_test(each_wrong_value_is_one_line),
     cmocka_unit_test(the_limits_of_numbers_are_accepted),
