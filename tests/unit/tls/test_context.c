@@ -118,6 +118,8 @@ static void a_file_has_its_limit(void **state)
     }
     unlink(PATH("large"));
     assert_int_equal(tls_file_read("/dev/null", &file, reason), -EINVAL);
+    assert_int_equal(mkfifo(PATH("fifo"), 0600), 0); /* nobody writes: it is not waited for */
+    assert_int_equal(tls_file_read(PATH("fifo"), &file, reason), -EINVAL);
 }
 
 static void certificates_of_a_context_have_their_limit(void **state)
