@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/thread.h"
 
+#include "base/alloc.h"
 #include "base/tsan.h"
 
 #include <errno.h>
@@ -68,6 +69,24 @@ int thread_start_detached(void *(*run)(void *arg), void *arg)
 {
     pthread_t thread;
     return start(&thread, run, arg, PTHREAD_CREATE_DETACHED);
+}
+
+void *thread_add_signal_stack(size_t size)
+{
+    stack_t before;
+    if (sigaltstack(NULL, &before) != 0 || !(before.ss_flags & SS_DISABLE))
+        return NULL;
+    void *stack = alloc_bytes(size);
+    if (stack != NULL)
+        sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = size}, NULL);
+    return stack;
+}
+
+void thread_drop_signal_stack(void *stack)
+{
+    if (stack != NULL)
+        sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+    alloc_free(stack);
 }
 
 static _Thread_local char name_text[THREAD_NAME_SIZE];

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct thread_ops {
@@ -40,6 +41,18 @@ extern struct thread_ops thread_ops __attribute__((visibility("hidden")));
  */
 int thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
 int thread_start_detached(void *(*run)(void *arg), void *arg);
+
+#define THREAD_SIGNAL_STACK_SIZE ((size_t)64 * 1024) /* enough to explain a fault */
+
+/*
+ * Give the calling thread a stack of size bytes for handlers of signals, so that an overflow of its
+ * own can be explained.  Returns it, for thread_drop_signal_stack() at the end; NULL: it has one
+ * already, such as a sanitizer's, or there is no memory.
+ */
+void *thread_add_signal_stack(size_t size);
+
+/* Take it away again and free it.  NULL is a no-op. */
+void thread_drop_signal_stack(void *stack);
 
 #define THREAD_NAME_SIZE 32
 

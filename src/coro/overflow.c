@@ -13,7 +13,7 @@
  */
 #include "coro/inspect_impl.h"
 
-#include "base/alloc.h"
+#include "base/thread.h"
 #include "coro/report.h"
 #include "eventer/pool.h"
 
@@ -256,20 +256,13 @@ static void install(void)
 void overflow_watch(struct coro_home *home)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    stack_t before;
     pthread_once(&once, install);
     frames_init();
-    if (sigaltstack(NULL, &before) != 0 || !(before.ss_flags & SS_DISABLE))
-        return; /* a sanitizer's, which is as good */
-    home->signal_stack = alloc_bytes(REPORT_STACK_SIZE);
-    if (home->signal_stack != NULL)
-        sigaltstack(&(stack_t){.ss_sp = home->signal_stack, .ss_size = REPORT_STACK_SIZE}, NULL);
+    home->signal_stack = thread_add_signal_stack(THREAD_SIGNAL_STACK_SIZE);
 }
 
 void overflow_unwatch(struct coro_home *home)
 {
-    if (home->signal_stack != NULL)
-        sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
-    alloc_free(home->signal_stack);
+    thread_drop_signal_stack(home->signal_stack);
     home->signal_stack = NULL;
 }

@@ -15,8 +15,7 @@
 #include <ucontext.h>
 
 #define REPORT_FDS_MAX        4
-#define REPORT_COROUTINES_MAX 1000                /* that are shown one by one */
-#define REPORT_STACK_SIZE     ((size_t)64 * 1024) /* for the handler of a signal */
+#define REPORT_COROUTINES_MAX 1000 /* that are shown one by one */
 
 /* Where it is said, beside standard error: fds (borrowed for good), at most REPORT_FDS_MAX - 1. */
 void report_also_to(int fd);

@@ -20,6 +20,7 @@ static void *thread_main(void *arg)
 {
     struct own_thread own = *(struct own_thread *)arg;
     char name[THREAD_NAME_SIZE];
+    void *signal_stack = thread_add_signal_stack(THREAD_SIGNAL_STACK_SIZE);
     alloc_free(arg);
     snprintf(name, sizeof(name), "dedicated/%d", (int)gettid());
     thread_set_name(name);
@@ -29,6 +30,7 @@ static void *thread_main(void *arg)
             eventer_run_callback(own.e->callback, own.e, own.mask, own.e->closure, &now, NULL);
     }
     eventer_free(own.e);
+    thread_drop_signal_stack(signal_stack);
     return NULL;
 }
 

@@ -286,6 +286,7 @@ static void *thread_main(void *arg)
     struct worker worker = {.is_quick = true};
     uint64_t now_ns = clock_mono_ns();
     bool was_called = true;
+    void *signal_stack = thread_add_signal_stack(THREAD_SIGNAL_STACK_SIZE);
     begin_thread(q);
     while (q->counts.threads <= q->limits.threads_max) {
         take_title(q, &worker);
@@ -297,6 +298,7 @@ static void *thread_main(void *arg)
             break;
         was_called = true;
     }
+    thread_drop_signal_stack(signal_stack); /* before whoever waits for the end goes on */
     end_thread(q);
     return NULL;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "main/crash.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "conf/conf.h"
@@ -233,13 +232,8 @@ static void give_stack(void)
 {
     const char *text = secure_getenv("MTEV_ALTSTACK_SIZE");
     unsigned long long wanted = text == NULL ? 0 : strtoull(text, NULL, 10);
-    const size_t size = (size_t)MIN(MAX(wanted, REPORT_STACK_SIZE), STACK_SIZE_MAX);
-    stack_t before;
-    if (sigaltstack(NULL, &before) != 0 || !(before.ss_flags & SS_DISABLE))
-        return; /* a sanitizer's, which is as good */
-    own_stack = alloc_bytes(size);
-    if (own_stack != NULL)
-        sigaltstack(&(stack_t){.ss_sp = own_stack, .ss_size = size}, NULL);
+    const size_t size = (size_t)MIN(MAX(wanted, THREAD_SIGNAL_STACK_SIZE), STACK_SIZE_MAX);
+    own_stack = thread_add_signal_stack(size);
 }
 
 static bool is_default(const struct sigaction *action)
@@ -277,9 +271,7 @@ void crash_end(void)
     for (size_t i = 0; i < HANDLED_COUNT && handled[HANDLED_COUNT - 1].number != 0; i++)
         sigaction(handled[i].number, &handled[i].before, NULL);
     handled[HANDLED_COUNT - 1].number = 0;
-    if (own_stack != NULL)
-        sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
-    alloc_free(own_stack);
+    thread_drop_signal_stack(own_stack);
     own_stack = NULL;
 }
 

@@ -19,7 +19,7 @@
 #include <sys/resource.h>
 
 static int number;
-static bool is_real;
+static bool is_real, is_in_job;
 
 static void wait_long(void)
 {
@@ -27,10 +27,25 @@ static void wait_long(void)
     eventer_aco_sleep(&(struct timeval){1000, 0});
 }
 
+/* Use up whatever stack there is. */
+static int sink(int depth)
+{
+    volatile char bytes[4096];
+    bytes[0] = (char)depth;
+    return depth < 0 ? 0 : sink(depth + 1) + bytes[0];
+}
+
+static void sink_in_job(void *closure)
+{
+    (void)sink(0);
+}
+
 static void crash(void)
 {
     eventer_aco_set_name("clumsy");
     eventer_aco_sleep(&(struct timeval){0, 1000}); /* the other one sleeps by then */
+    if (is_in_job)
+        eventer_aco_simple_asynch(sink_in_job, NULL);
     int *volatile nowhere = (int *)64;
     if (is_real)
         *nowhere = 1;
@@ -102,6 +117,19 @@ static void a_fault_is_explained_and_kills(void **state)
 #endif
 }
 
+static void a_job_that_overflows_its_stack_is_explained(void **state)
+{
+    is_in_job = true;
+#ifndef ACO_SANITIZED_
+    assert_int_equal(dies_by(SIGSEGV, false), 128 + SIGSEGV);
+    assert_said("]: Segmentation fault, at address 0x");
+    assert_said("coroutine clumsy started at ");
+#else
+    assert_int_not_equal(dies_by(SIGSEGV, false), 4);
+#endif
+    is_in_job = false;
+}
+
 static void the_monitors_signal_ends_by_an_abort(void **state)
 {
     assert_int_equal(dies_by(CRASH_STALL_SIGNAL, false), 128 + SIGABRT);
@@ -161,6 +189,7 @@ static void the_handlers_of_before_come_back(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_signal_is_explained_and_kills),
     cmocka_unit_test(a_fault_is_explained_and_kills),
+    cmocka_unit_test(a_job_that_overflows_its_stack_is_explained),
     cmocka_unit_test(the_monitors_signal_ends_by_an_abort),
     cmocka_unit_test(it_can_be_switched_off),
     cmocka_unit_test(a_program_may_look_at_it),
