@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -281,6 +282,17 @@ static bool is_over(void)
     return monitor_self.stop_level > 0;
 }
 
+/* The sockets of two children at a time, and some more fds; eventer_init() is for the child. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    const rlim_t wanted = 2 * CHILD_SOCKETS_MAX + 1024;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = MIN(wanted, limit.rlim_max);
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int begin(int (*serve)(void))
 {
     sigset_t mask;
@@ -288,6 +300,7 @@ static int begin(int (*serve)(void))
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaddset(&mask, signals[i]);
     monitor_self.serve = serve;
+    raise_limit();
     for (size_t i = 0; i < WARDS_MAX; i++)
         monitor_self.wards[i].channel = monitor_self.wards[i].table_fd = -1;
     sigprocmask(SIG_BLOCK, &mask, &monitor_self.mask_before);

@@ -10,14 +10,12 @@
 #include "main/start.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <sys/wait.h>
 
 #define SHORT_LIFE_NS (500 * CLOCK_NS_PER_MS) /* whoever dies younger is waited with */
 #define BACK_OFF_NS   (100 * CLOCK_NS_PER_MS) /* the first time; then twice as long */
 #define BACK_OFF_MAX  6                       /* doublings */
 #define LATE_NS_MAX   (5 * CLOCK_NS_PER_S)    /* beyond the time that a child may drain */
-#define LINE_LEN_MAX  1024                    /* of what a child had to say */
 #define NOBODY        (-1)                    /* in place of an id */
 #define GAVE_UP       0                       /* the status when there were too many deaths */
 
@@ -122,19 +120,6 @@ static void replace(enum ward_role duty, uint64_t started_ns, int status)
     }
 }
 
-/* What a child that crashed had to say goes to the log, line by line. */
-static void say_last_words(const struct ward *ward)
-{
-    const char *words = ward->table->words;
-    const size_t len = MIN(atomic_load(&ward->table->words_len), PULSE_WORDS_MAX);
-    for (size_t at = 0; at < len;) {
-        const char *end = memchr(words + at, '\n', len - at);
-        const size_t line_len = end == NULL ? len - at : (size_t)(end - words) - at;
-        mtevL(mtev_error, "%.*s\n", (int)MIN(line_len, LINE_LEN_MAX), words + at);
-        at += line_len + 1;
-    }
-}
-
 /* One that was to succeed whoever serves has died. */
 static void give_upgrade_up(pid_t pid, const char *how)
 {
@@ -157,7 +142,7 @@ static void bury(struct ward *ward, int status)
         monitor_self.stop_level > 0 ? status_when_stopped(status) == 0 : status == 0;
     ward_fate(status, how, sizeof(how));
     monitor_stop_glider(ward);
-    say_last_words(ward);
+    monitor_say_last_words(ward);
     ward_end(ward);
     if (!is_clean && (!WIFEXITED(status) || duty != WARD_SUCCEEDING))
         mtevL(mtev_error, "monitor: process %d %s\n", (int)pid, how);

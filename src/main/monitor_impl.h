@@ -75,6 +75,9 @@ void monitor_look_at_pulses(uint64_t now_ns);
 /* Its crash is told, or it is time: let the glider look into it. */
 void monitor_look_into(struct ward *ward, bool has_told);
 
+/* What a child that crashed had to say goes to the log, line by line and once. */
+void monitor_say_last_words(struct ward *ward);
+
 /* It has said where it is, or will never: let it end. */
 void monitor_condemn(struct ward *ward);
 

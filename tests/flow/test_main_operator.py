@@ -6,6 +6,7 @@ Method: main_daemon (the argument) behind a monitor.  A child that is stopped ma
 and the word "late" of main_daemon makes an upgrade last, until the test has seen what it wants.
 """
 import os
+import resource
 import signal
 import socket
 import sys
@@ -212,6 +213,14 @@ class Operator(Case):
         self.assertEqual(self.child(), pid)
         self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
+    def test_a_monitor_keeps_as_many_sockets_as_there_are(self):
+        self.configure(more=LISTENER * 80)
+        daemon = Daemon([PROGRAM, self.path, "foreground=2"], preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+        self.addCleanup(daemon.__exit__)
+        daemon.ports(81)
+        self.stops(daemon)
+
     def test_a_glider_ends_with_all_that_it_has_started(self):
         glider = os.path.join(self.folder, "glider")
         started = os.path.join(self.folder, "started")
@@ -225,6 +234,7 @@ class Operator(Case):
             daemon.until(lambda: os.path.exists(started), "calling the glider")
             with open(started, encoding="ascii") as file:
                 pid = int(file.read())
+            self.says(daemon, "in the coroutine clumsy started at")  # while the glider looks
             self.addCleanup(lambda: is_there(pid) and os.kill(pid, signal.SIGKILL))
             daemon.signal(signal.SIGTERM)
             daemon.end()
