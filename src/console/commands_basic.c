@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "console/commands_impl.h"
 #include "console/state_impl.h"
+#include "log/log.h"
 
 #include <eventer/eventer.h>
 
@@ -69,6 +70,7 @@ static int restart(mtev_console_closure_t s, int argc, char **argv, mtev_console
                    void *closure)
 {
     mtevL(mtev_notice, "console: restart\n");
+    log_emergency_flush();
     _exit(1);
 }
 

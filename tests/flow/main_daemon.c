@@ -21,6 +21,7 @@
  */
 #include <eventer/eventer.h>
 #include <mtev_conf.h>
+#include <mtev_console.h>
 #include <mtev_listener.h>
 #include <mtev_log.h>
 #include <mtev_main.h>
@@ -195,6 +196,7 @@ static int child_main(void)
     if (mtev_conf_load(NULL) != 0 || eventer_init() != 0)
         return 2;
     mtev_http_rest_init();
+    mtev_console_init("daemon");
     mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^slow$", slow), mtev_true);
     mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^crash$", crash), mtev_true);
     mtev_rest_mountpoint_set_aco(mtev_http_rest_new_rule("GET", "/", "^wait$", wait_long),

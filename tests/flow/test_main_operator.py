@@ -14,8 +14,8 @@ import tempfile
 import time
 import unittest
 
-from daemon import (PATIENCE, SLOWNESS, Case, Daemon, connect, get, is_there, read_response,
-                    write_file)
+from daemon import (PATIENCE, SLOWNESS, Case, Daemon, connect, get, is_closed, is_there,
+                    read_response)
 
 PROGRAM = sys.argv.pop(1)
 CONF = """<daemon{root}>
@@ -68,11 +68,10 @@ class Operator(Case):
         with open(self.path, "w", encoding="ascii") as file:
             file.write(CONF.format(root=root, watchdog=watchdog, more=more))
 
-    def start(self, *arguments, program=PROGRAM, watchdog="", preexec_fn=None, **environment):
+    def start(self, *arguments, program=PROGRAM, watchdog="", more="", **environment):
         """Start it and wait until its child serves."""
-        self.configure(watchdog=watchdog)
-        daemon = Daemon([program, self.path, "foreground=2", *arguments], preexec_fn=preexec_fn,
-                        **environment)
+        self.configure(watchdog=watchdog, more=more)
+        daemon = Daemon([program, self.path, "foreground=2", *arguments], **environment)
         self.addCleanup(daemon.__exit__)
         self.port, = daemon.ports()
         return daemon
@@ -220,6 +219,28 @@ class Operator(Case):
         self.addCleanup(daemon.__exit__)
         daemon.ports(81)
         self.stops(daemon)
+
+    def test_the_console_ends_the_process_that_serves_or_the_service(self):
+        path = os.path.join(self.folder, "console")
+        log = os.path.join(self.folder, "log")
+        daemon = self.start(more=f"""
+          <logs><log name="notice" type="file" path="{log}"/></logs>
+          <listeners><listener type="mtev_console" address="{path}"/></listeners>""")
+        pid = self.child()
+
+        def command(text):
+            with socket.socket(socket.AF_UNIX) as console:
+                console.settimeout(PATIENCE)
+                console.connect(path)
+                console.sendall(text)
+                is_closed(console)
+        command(b"restart\n")
+        self.says(daemon, f"monitor: process {pid} ended with status 1")
+        self.assertNotEqual(self.child(), pid)
+        with open(log, encoding="utf-8") as file:
+            self.assertIn("console: restart\n", file.read())
+        command(b"shutdown\n")
+        self.assertEqual(daemon.end()[0], 0)
 
     def test_a_glider_ends_with_all_that_it_has_started(self):
         glider = os.path.join(self.folder, "glider")
