@@ -163,7 +163,7 @@ static void diagnose(void)
         return;
     for (pid_t rest = getpid(); rest > 0; rest /= 10)
         id[--at] = (char)('0' + rest % 10);
-    pid_t pid = fork();
+    pid_t pid = _Fork(); /* fork(3) would want the heap's locks, which may be held */
     if (pid == 0) {
         execl(diagnose_path, diagnose_path, id + at, "crash", (char *)NULL);
         _exit(127);
