@@ -14,7 +14,7 @@
  *                                             "hang" sleeps; if it is "late" the child says so
  * before it is ready, and waits until FILE is there no more GET /slow says "begun" on stdout, waits
  * for a job of 300 ms in a coroutine and answers "done". GET /log logs a line on mtev_notice, GET
- * /id answers the id of the process and how often one was started, GET /end ends with status 2, GET
+ * /id answers the id of the process and how often one was started, GET
  * /start tries to start a program, GET /crash faults in a coroutine called "clumsy", GET /wait
  * waits in one called "patient" for longer than any test, and GET /stall never ends. The listener
  * type "keep" holds connections open; "talk" does until it is told of a drain.
@@ -92,13 +92,6 @@ static int crash(mtev_http_rest_closure_t *restc, int npats, char **pats)
     eventer_aco_set_name("clumsy");
     raise(SIGABRT); /* which no sanitizer handles itself */
     return 0;
-}
-
-static int end(mtev_http_rest_closure_t *restc, int npats, char **pats)
-{
-    (void)restc, (void)npats, (void)pats;
-    say("ending");
-    _exit(2);
 }
 
 static int stall(mtev_http_rest_closure_t *restc, int npats, char **pats)
@@ -203,7 +196,6 @@ static int child_main(void)
                                  mtev_true);
     mtev_http_rest_new_rule("GET", "/", "^log$", log_line);
     mtev_http_rest_new_rule("GET", "/", "^id$", tell_id);
-    mtev_http_rest_new_rule("GET", "/", "^end$", end);
     mtev_http_rest_new_rule("GET", "/", "^stall$", stall);
     mtev_http_rest_new_rule("GET", "/", "^start$", start_program);
     mtev_listener_register_aco_function("talk", talk);
