@@ -235,11 +235,15 @@ static void take_key(mtev_console_closure_t s, unsigned char byte)
     }
 }
 
-/* A byte of a line that is edited elsewhere, or not at all. */
+/* A byte of a line that is edited elsewhere, or not at all but for what commands of telnet mean. */
 static void take_plain(mtev_console_closure_t s, char byte)
 {
     if (byte == '\n')
         end_line(s);
+    else if (s->is_telnet && (byte == TELNET_INTERRUPT || byte == TELNET_ERASE_LINE))
+        s->edit.len = 0, s->is_too_long = false;
+    else if (s->is_telnet && byte == TELNET_ERASE)
+        s->edit.len -= s->edit.len > 0;
     else if (s->edit.len == EDIT_LINE_MAX)
         s->is_too_long = true;
     else if (byte != '\r' && byte != '\0')
@@ -492,8 +496,8 @@ void session_serve(void)
     mtev_acceptor_closure_t *ac = eventer_aco_get_closure(e);
     mtev_hash_table *config = mtev_acceptor_closure_config(ac);
     mtev_console_closure_t s = NULL;
-    int slot = take_slot();
     const char *refusal = refusal_of(ac, mtev_hash_dict_get(config, CONF_KEY("acl")));
+    int slot = refusal == NULL ? take_slot() : -1; /* who is refused takes nobody's place */
     if (refusal == NULL && slot < 0)
         refusal = "there are too many sessions\n";
     const char *protocol = mtev_hash_dict_get(config, CONF_KEY("line_protocol"));

@@ -21,12 +21,6 @@ enum {        /* options */
     NAWS = 31 /* RFC 1073 */
 };
 
-enum {
-    CTRL_C = 3,
-    CTRL_H = 8,
-    CTRL_U = 21
-};
-
 static int send_option(uint8_t verb, uint8_t option, struct buf *out)
 {
     const uint8_t bytes[] = {IAC, verb, option};
@@ -101,11 +95,11 @@ static int take_command(struct telnet *t, uint8_t byte, struct buf *out)
         t->state = TELNET_SUB;
         return -1;
     case INTERRUPT:
-        return CTRL_C;
+        return TELNET_INTERRUPT;
     case ERASE_CHARACTER:
-        return CTRL_H;
+        return TELNET_ERASE;
     case ERASE_LINE:
-        return CTRL_U;
+        return TELNET_ERASE_LINE;
     case ARE_YOU_THERE:
         (void)buf_append(out, "\r\n[yes]\r\n", 9);
         return -1;

@@ -20,6 +20,12 @@
 
 #define TELNET_SUB_MAX 5 /* bytes of a subnegotiation that are kept: all of NAWS */
 
+enum telnet_key { /* what is taken for commands of the peer: control characters */
+    TELNET_INTERRUPT = 3,
+    TELNET_ERASE = 8,
+    TELNET_ERASE_LINE = 21,
+};
+
 enum telnet_state { /* what the next byte is */
     TELNET_DATA = 0,
     TELNET_RETURN,
@@ -43,9 +49,9 @@ struct telnet {
 int telnet_begin(struct telnet *t, struct buf *out);
 
 /*
- * Take the next byte that came.  Returns a byte of data (a new line is '\n'; what the peer means by
- * commands: ^C, ^H, ^U), or -1: none.  Answers are appended to out; one that there is no memory for
- * is left out, and the peer goes on without.
+ * Take the next byte that came.  Returns a byte of data (a new line is '\n'; for
+ * some commands enum telnet_key), or -1: none.  Answers are appended to out; one that there is no
+ * memory for is left out, and the peer goes on without.
  */
 int telnet_take(struct telnet *t, uint8_t byte, struct buf *out);
 

@@ -122,6 +122,31 @@ class New(unittest.TestCase):
             self.assertEqual(service.wait(20), 0)
         self.assertFalse(os.path.exists(console))
 
+    def test_a_restart_by_the_console_loses_no_line(self):
+        self.assertEqual(self.new("restarted")[0], 0)
+        self.make("restarted")
+        folder = os.path.join(self.folder, "restarted")
+        path, log = os.path.join(folder, "restarted.conf"), os.path.join(folder, "log")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("<logs>", f'<logs><log name="kept" type="file" path="{log}"/>')
+                       .replace("</logs>", '<log name="notice"><outlet name="kept"/></log></logs>'))
+        console = os.path.join(folder, "console")
+        with subprocess.Popen(["./restarted", "-c", "restarted.conf"], cwd=folder, text=True,
+                              stdout=subprocess.PIPE, env=dict(
+                                  os.environ, RESTARTED_PORT="0", RESTARTED_CONSOLE=console,
+                                  **self.environment)) as service:
+            for _ in range(2):
+                self.assertIn("listening on", service.stdout.readline())
+            with socket.socket(socket.AF_UNIX) as operator:
+                operator.connect(console)
+                operator.sendall(b"log to notice 1\nlog to notice 2\nrestart\n")
+                self.assertEqual(service.wait(20), 1)
+        with open(log, encoding="utf-8") as file:
+            self.assertEqual([line.split()[-1] for line in file.read().splitlines()[-3:]],
+                             ["1", "2", "restart"])
+
     def test_the_tests_of_a_service_find_what_is_wrong(self):
         self.assertEqual(self.new("broken")[0], 0)
         path = os.path.join(self.folder, "broken/broken.c")

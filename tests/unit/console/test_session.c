@@ -71,6 +71,21 @@ static int do_nothing_at_all(mtev_console_closure_t s, int argc, char **argv,
     return 0;
 }
 
+static void who_gets_no_echo_may_correct_all_the_same(void **state)
+{
+    int fd = telnet_sit_down();
+    type(fd, IAC "\xfe\1", IAC "\xfc\1");
+    operator_type(fd, "nonsense" IAC "\xf4"
+                      "wrong" IAC "\xf8" IAC "\xf7"
+                      "help helpx" IAC "\xf7");
+    assert_string_equal(type(fd, "\r\n", "test# \033[K"),
+                        "help is a command; nothing more is known of it here\r\n"
+                        "\rtest# \033[K");
+    operator_type(fd, "exit\r\n");
+    assert_string_equal(operator_hear(fd, ""), "");
+    close(fd);
+}
+
 static void words_are_completed(void **state)
 {
     static const char *const names[] = {"comet", "comma", "common"};
@@ -189,6 +204,7 @@ static void a_request_of_http_ends_the_session(void **state)
 static const struct CMUnitTest tests[] = {
     operator_test(keys_are_echoed_and_lines_end_as_telnet_wants),
     operator_test(who_refuses_the_echo_gets_plain_lines),
+    operator_test(who_gets_no_echo_may_correct_all_the_same),
     operator_test(words_are_completed),
     operator_test(lines_of_before_come_back),
     operator_test(the_window_has_a_width),
