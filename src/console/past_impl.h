@@ -5,7 +5,8 @@
 #ifndef EVENTER_CONSOLE_PAST_IMPL_H
 #define EVENTER_CONSOLE_PAST_IMPL_H
 
-#define PAST_LINES_MAX 500
+#define PAST_LINES_MAX      500
+#define PAST_FILE_BYTES_MAX (16 * 1024 * 1024) /* these, each byte of them escaped, and more */
 
 struct past;
 
@@ -23,8 +24,11 @@ void past_add(struct past *p, const char *line);
 const char *past_older(struct past *p);
 const char *past_newer(struct past *p);
 
-/* Read lines from a file, as far as there is one, and write it, mode 0600.  Blocks. */
-void past_load(struct past *p, const char *path);
-void past_save(struct past *p, const char *path);
+/*
+ * Read lines from a file, as far as there is one, and write it, mode 0600.  Blocks.  0 or -errno;
+ * -EINVAL: it is no file of such lines, and -EFBIG: too large a one, which should not be written.
+ */
+int past_load(struct past *p, const char *path);
+int past_save(struct past *p, const char *path);
 
 #endif

@@ -470,16 +470,26 @@ static void give_slot(int slot)
     atomic_fetch_and_explicit(&slots_in_use, ~(1u << slot), memory_order_relaxed);
 }
 
+/* If there is an error: say so, and use the file no more: it may be somebody else's. */
+static void end_past_file(mtev_console_closure_t s, int err)
+{
+    if (err == 0)
+        return;
+    mtevL(mtev_error, "console: %s: no lines are kept: %s\n", s->past_file,
+          err == -EINVAL ? "it is no file of such lines" : strerrordesc_np(-err));
+    s->past_file = NULL;
+}
+
 static void load_past(void *closure)
 {
     mtev_console_closure_t s = closure;
-    past_load(s->past, s->past_file);
+    end_past_file(s, past_load(s->past, s->past_file));
 }
 
 static void save_past(void *closure)
 {
     mtev_console_closure_t s = closure;
-    past_save(s->past, s->past_file);
+    end_past_file(s, past_save(s->past, s->past_file));
 }
 
 /* Do something with the file of the lines of before, in a job.  Yields. */

@@ -131,16 +131,6 @@ static void lines_of_before_come_back(void **state)
     telnet_leave(fd);
 }
 
-static void the_window_has_a_width(void **state)
-{
-    int fd = telnet_sit_down();
-    static const char size[] = IAC "\xfa\x1f\0\x1e\0\x18" IAC "\xf0";
-    assert_int_equal(send(fd, size, sizeof(size) - 1, 0), sizeof(size) - 1);
-    type(fd, "help help\r\n", "here\r\n\rtest# \033[K");
-    type(fd, "0123456789012345678901234567890123456789", "\rtest# 78901234567890123456789\033[K");
-    telnet_leave(fd);
-}
-
 /* Connect to a console at an address of TCP with that in its stanza. */
 static int connect_over_tcp(const char *address, const char *config)
 {
@@ -151,6 +141,54 @@ static int connect_over_tcp(const char *address, const char *config)
     assert_int_equal(listen_to(stanza, true), 0);
     harness_keep_fds(); /* the listener stays */
     return connect_to(listening_on);
+}
+
+/* Have a session with that file for its lines, which it must not touch; hear of it in the log. */
+static void assert_past_refused(const char *path, const char *why)
+{
+    char config[256], wanted[256];
+    snprintf(config, sizeof(config), "<history_file>%s</history_file>", path);
+    int fd = connect_over_tcp("127.0.0.1", config);
+    operator_hear(fd, OPERATOR_PROMPT);
+    operator_leave(fd);
+    settle_all();
+    snprintf(wanted, sizeof(wanted), "console: %s: no lines are kept: %s\n", path, why);
+    assert_logged_lines(wanted);
+}
+
+static void a_file_that_is_no_past_is_left_alone(void **state)
+{
+    static const char other[] = "somebody else's\n";
+    char path[80], text[64] = "";
+    snprintf(path, sizeof(path), "%s/other", operator_folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(other, file);
+    fclose(file);
+    assert_past_refused(path, "it is no file of such lines");
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fread(text, 1, sizeof(text) - 1, file), sizeof(other) - 1);
+    assert_string_equal(text, other);
+    fclose(file);
+    assert_int_equal(truncate(path, 16 * 1024 * 1024 + 1), 0);
+    assert_past_refused(path, "File too large");
+    unlink(path);
+    assert_past_refused(operator_folder, "it is no file of such lines");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_past_refused(path, "it is no file of such lines");
+    unlink(path);
+    assert_past_refused("/nonexistent/past", "No such file or directory");
+}
+
+static void the_window_has_a_width(void **state)
+{
+    int fd = telnet_sit_down();
+    static const char size[] = IAC "\xfa\x1f\0\x1e\0\x18" IAC "\xf0";
+    assert_int_equal(send(fd, size, sizeof(size) - 1, 0), sizeof(size) - 1);
+    type(fd, "help help\r\n", "here\r\n\rtest# \033[K");
+    type(fd, "0123456789012345678901234567890123456789", "\rtest# 78901234567890123456789\033[K");
+    telnet_leave(fd);
 }
 
 /* Hear what it says. */
@@ -208,6 +246,7 @@ static const struct CMUnitTest tests[] = {
     operator_test(words_are_completed),
     operator_test(lines_of_before_come_back),
     operator_test(the_window_has_a_width),
+    logged_test(a_file_that_is_no_past_is_left_alone),
     logged_test(over_tcp_an_acl_decides),
     logged_test(a_request_of_http_ends_the_session),
 };
