@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/number.h"
 #include "console/commands_impl.h"
+#include "console/session_impl.h"
 #include "listener/address.h"
 
 #include <eventer/eventer.h>
@@ -66,7 +67,7 @@ static void add_socket(eventer_t e, void *closure)
 static int show_list(mtev_console_closure_t s, struct list *list, const char *what)
 {
     if (list->text.len > 0)
-        nc_write(s, list->text.bytes, (int)list->text.len);
+        session_write_foreign(s, list->text.bytes, list->text.len);
     nc_printf(s, "%u %s\n", list->count, what);
     if (list->left_out > 0)
         nc_printf(s, "%u of them are not shown: there are too many\n", list->left_out);

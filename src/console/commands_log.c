@@ -92,7 +92,7 @@ static int write_line(mtev_log_stream_t ls, const struct timeval *when, const vo
                       size_t len)
 {
     mtev_console_closure_t s = mtev_log_stream_get_ctx(ls);
-    int64_t count = output_put(&s->output, bytes, len, false, OUTPUT_DROP);
+    int64_t count = output_put(&s->output, bytes, len, OUTPUT_FOREIGN, OUTPUT_DROP);
     if (count >= 0)
         return 0;
     errno = (int)-count;
@@ -147,7 +147,7 @@ static int show_line(uint64_t index, const struct timeval *when, const char *tex
 {
     (void)index;
     (void)when;
-    return nc_write(closure, text, (int)len) < 0;
+    return session_write_foreign(closure, text, len) < 0;
 }
 
 #define SHOWN_DEFAULT 23

@@ -35,15 +35,22 @@ void output_wake(struct output *o)
     (void)!eventfd_write(o->wake_fd, 1); /* full: it is ready anyway */
 }
 
+static bool is_command(char byte)
+{
+    unsigned char c = (unsigned char)byte;
+    return (c < ' ' && c != '\n' && c != '\t') || c == 127;
+}
+
 /* Append as many as fit.  Returns how many these were, or -ENOMEM for the first one. */
-static int64_t append(struct output *o, const char *bytes, size_t len, bool raw)
+static int64_t append(struct output *o, const char *bytes, size_t len, enum output_form form)
 {
     for (size_t i = 0; i < len; i++) {
-        char pair[2] = {bytes[i], bytes[i]};
+        char byte = form == OUTPUT_FOREIGN && is_command(bytes[i]) ? '?' : bytes[i];
+        char pair[2] = {byte, byte};
         size_t count = 1;
-        if (!raw && o->is_telnet && bytes[i] == '\n')
+        if (form != OUTPUT_RAW && o->is_telnet && byte == '\n')
             pair[0] = '\r', count = 2;
-        else if (!raw && o->is_telnet && bytes[i] == '\xff')
+        else if (form != OUTPUT_RAW && o->is_telnet && byte == '\xff')
             count = 2;
         int err = buf_append(&o->bytes, pair, count);
         if (err == -ENOMEM && i == 0)
@@ -77,14 +84,15 @@ static bool await_room(struct output *o)
     return !o->is_over;
 }
 
-int64_t output_put(struct output *o, const char *bytes, size_t len, bool raw, enum output_wait wait)
+int64_t output_put(struct output *o, const char *bytes, size_t len, enum output_form form,
+                   enum output_wait wait)
 {
     size_t done = 0;
     int64_t result = (int64_t)len;
     pthread_mutex_lock(&o->lock);
     tell_of_dropped(o);
     while (done < len && !o->is_over) {
-        int64_t count = append(o, bytes + done, len - done, raw);
+        int64_t count = append(o, bytes + done, len - done, form);
         if (count < 0) {
             result = count;
             break;

@@ -24,6 +24,12 @@ struct output {
     int wake_fd;      /* an eventfd: there is something, or it is over */
 };
 
+enum output_form {
+    OUTPUT_TEXT = 0, /* a new line is as the peer wants it */
+    OUTPUT_RAW,      /* as it is */
+    OUTPUT_FOREIGN,  /* text of whoever: what a terminal might take for commands is a ? */
+};
+
 enum output_wait {   /* what to do where there is no room */
     OUTPUT_DROP = 0, /* leave out the rest, and say so later */
     OUTPUT_PART,     /* leave the rest to the caller */
@@ -35,11 +41,11 @@ int output_begin(struct output *o);
 void output_end(struct output *o);
 
 /*
- * Put len bytes there, as they are (raw), or as text.  Returns how many of them were taken, which
+ * Put len bytes there.  Returns how many of them were taken, which
  * is all but for OUTPUT_PART; or -EPIPE: it is over, also since nobody took anything for
  * OUTPUT_PATIENCE_S; or -ENOMEM.  Any thread; with OUTPUT_WAIT none of a loop.
  */
-int64_t output_put(struct output *o, const char *bytes, size_t len, bool raw,
+int64_t output_put(struct output *o, const char *bytes, size_t len, enum output_form form,
                    enum output_wait wait);
 
 /* Exchange what is there with into, which is empty. */

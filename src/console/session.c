@@ -29,18 +29,27 @@ static atomic_bool is_ending;
 
 /* ---- what is said ---------------------------------------------------------------- */
 
-int nc_write(mtev_console_closure_t s, const void *bytes, int len)
+static int put(mtev_console_closure_t s, const char *bytes, size_t len, enum output_form form)
 {
-    if (len < 0) {
-        errno = EINVAL;
-        return -1;
-    }
     enum output_wait wait = eventer_in_loop() ? OUTPUT_DROP : OUTPUT_WAIT;
-    int64_t count = output_put(&s->output, bytes, (size_t)len, false, wait);
+    int64_t count = output_put(&s->output, bytes, len, form, wait);
     if (count >= 0)
-        return len;
+        return (int)len;
     errno = (int)-count;
     return -1;
+}
+
+int nc_write(mtev_console_closure_t s, const void *bytes, int len)
+{
+    if (len >= 0)
+        return put(s, bytes, (size_t)len, OUTPUT_TEXT);
+    errno = EINVAL;
+    return -1;
+}
+
+int session_write_foreign(mtev_console_closure_t s, const char *text, size_t len)
+{
+    return put(s, text, len, OUTPUT_FOREIGN);
 }
 
 int nc_vprintf(mtev_console_closure_t s, const char *format, va_list args)
@@ -65,12 +74,12 @@ int nc_printf(mtev_console_closure_t s, const char *format, ...)
 }
 
 /* Put from into the output, waiting for room, and empty it.  Yields. */
-static void pass_on(mtev_console_closure_t s, struct buf *from, bool raw)
+static void pass_on(mtev_console_closure_t s, struct buf *from, enum output_form form)
 {
     size_t done = 0;
     while (done < from->len) {
         int64_t count =
-            output_put(&s->output, from->bytes + done, from->len - done, raw, OUTPUT_PART);
+            output_put(&s->output, from->bytes + done, from->len - done, form, OUTPUT_PART);
         if (count < 0)
             break;
         done += (size_t)count;
@@ -82,8 +91,8 @@ static void pass_on(mtev_console_closure_t s, struct buf *from, bool raw)
 
 static void show(mtev_console_closure_t s)
 {
-    pass_on(s, &s->answers, true);
-    pass_on(s, &s->shown, false);
+    pass_on(s, &s->answers, OUTPUT_RAW);
+    pass_on(s, &s->shown, OUTPUT_TEXT);
 }
 
 /* ---- the data of a session ------------------------------------------------------- */
@@ -304,7 +313,7 @@ static void take_leave(mtev_console_closure_t s)
     if (s->has_taken_leave || !atomic_load(&is_ending))
         return;
     s->has_taken_leave = true;
-    (void)output_put(&s->output, words, sizeof(words) - 1, false, OUTPUT_DROP);
+    (void)output_put(&s->output, words, sizeof(words) - 1, OUTPUT_TEXT, OUTPUT_DROP);
 }
 
 /* The reader shall read no more. */

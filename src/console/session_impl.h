@@ -57,6 +57,11 @@ struct __mtev_console_closure {
     char input[512];
 };
 
+/* ---- session.c ------------------------------------------------------------------- */
+
+/* As nc_write(), with text that others have written. */
+int session_write_foreign(struct __mtev_console_closure *s, const char *text, size_t len);
+
 /* ---- state.c --------------------------------------------------------------------- */
 
 /* The prompt of the state that s is in (borrowed until the next line). */

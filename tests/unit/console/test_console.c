@@ -271,6 +271,8 @@ static void what_is_said_is_shown(void **state)
     operator_leave(other);
     mtevL(news, "and again\n");
     assert_string_equal(operator_hear(fd, "\n"), "and again\n");
+    mtevL(news, "a name: \033]0;x\a\b\x7f\r\tand \xc3\xa9\n"); /* a terminal does as it is told */
+    assert_string_equal(operator_hear(fd, "\n"), "a name: ?]0;x????\tand \xc3\xa9\n");
     assert_answer(fd, "log disconnect news", "");
     mtevL(news, "and nobody hears it\n");
     assert_answer(fd, "log disconnect news", "news was not connected\n");
@@ -330,10 +332,10 @@ static void a_stream_in_memory_is_shown(void **state)
     assert_non_null(past);
     mtevL(past, "one\n");
     mtevL(past, "two\n");
-    mtevL(past, "three\n");
+    mtevL(past, "\033[2Jthree\n");
     int fd = operator_sit_down();
-    assert_answer(fd, "show log past", "one\ntwo\nthree\n");
-    assert_answer(fd, "show log past 2", "two\nthree\n");
+    assert_answer(fd, "show log past", "one\ntwo\n?[2Jthree\n");
+    assert_answer(fd, "show log past 2", "two\n?[2Jthree\n");
     assert_answer(fd, "show log past x",
                   "expected: the name of a log stream, and how many lines (0: all)\n");
     assert_answer(fd, "show log news", "news remembers nothing: it is not of the type memory\n");

@@ -52,18 +52,18 @@ static bool is_awake(void)
 static void what_is_put_is_taken_in_order(void **state)
 {
     assert_false(is_awake());
-    assert_int_equal(output_put(&o, "one\n", 4, false, OUTPUT_WAIT), 4);
+    assert_int_equal(output_put(&o, "one\n", 4, OUTPUT_TEXT, OUTPUT_WAIT), 4);
     assert_true(is_awake());
-    assert_int_equal(output_put(&o, "two", 3, true, OUTPUT_DROP), 3);
-    assert_int_equal(output_put(&o, "", 0, false, OUTPUT_PART), 0);
+    assert_int_equal(output_put(&o, "two", 3, OUTPUT_RAW, OUTPUT_DROP), 3);
+    assert_int_equal(output_put(&o, "", 0, OUTPUT_TEXT, OUTPUT_PART), 0);
     assert_takes("one\ntwo", 7);
 }
 
 static void telnet_has_new_lines_of_its_own(void **state)
 {
     o.is_telnet = true;
-    assert_int_equal(output_put(&o, "a\n\xff", 3, false, OUTPUT_WAIT), 3);
-    assert_int_equal(output_put(&o, "b\n\xff", 3, true, OUTPUT_WAIT), 3);
+    assert_int_equal(output_put(&o, "a\n\xff", 3, OUTPUT_TEXT, OUTPUT_WAIT), 3);
+    assert_int_equal(output_put(&o, "b\n\xff", 3, OUTPUT_RAW, OUTPUT_WAIT), 3);
     assert_takes("a\r\n\xff\xff"
                  "b\n\xff",
                  8);
@@ -71,10 +71,10 @@ static void telnet_has_new_lines_of_its_own(void **state)
 
 static void what_finds_no_room_is_left_out_and_told_of(void **state)
 {
-    assert_int_equal(output_put(&o, many, OUTPUT_BYTES_MAX - 1, false, OUTPUT_DROP),
+    assert_int_equal(output_put(&o, many, OUTPUT_BYTES_MAX - 1, OUTPUT_TEXT, OUTPUT_DROP),
                      OUTPUT_BYTES_MAX - 1);
-    assert_int_equal(output_put(&o, "abc", 3, false, OUTPUT_DROP), 3);
-    assert_int_equal(output_put(&o, "def", 3, false, OUTPUT_DROP), 3);
+    assert_int_equal(output_put(&o, "abc", 3, OUTPUT_TEXT, OUTPUT_DROP), 3);
+    assert_int_equal(output_put(&o, "def", 3, OUTPUT_TEXT, OUTPUT_DROP), 3);
     output_take(&o, &taken);
     assert_int_equal(taken.len, OUTPUT_BYTES_MAX);
     assert_int_equal(taken.bytes[OUTPUT_BYTES_MAX - 1], 'a');
@@ -84,16 +84,16 @@ static void what_finds_no_room_is_left_out_and_told_of(void **state)
 
 static void a_part_is_taken_where_the_caller_wants_that(void **state)
 {
-    assert_int_equal(output_put(&o, many, OUTPUT_BYTES_MAX + 1, false, OUTPUT_PART),
+    assert_int_equal(output_put(&o, many, OUTPUT_BYTES_MAX + 1, OUTPUT_TEXT, OUTPUT_PART),
                      OUTPUT_BYTES_MAX);
-    assert_int_equal(output_put(&o, many, 1, false, OUTPUT_PART), 0);
+    assert_int_equal(output_put(&o, many, 1, OUTPUT_TEXT, OUTPUT_PART), 0);
     output_take(&o, &taken);
     assert_int_equal(taken.len, OUTPUT_BYTES_MAX);
 }
 
 static void *put_many(void *closure)
 {
-    *(int64_t *)closure = output_put(&o, many, sizeof(many), false, OUTPUT_WAIT);
+    *(int64_t *)closure = output_put(&o, many, sizeof(many), OUTPUT_TEXT, OUTPUT_WAIT);
     return NULL;
 }
 
@@ -126,7 +126,7 @@ static void nobody_waits_for_what_is_over(void **state)
     output_close(&o);
     pthread_join(thread, NULL);
     assert_int_equal(put, -EPIPE);
-    assert_int_equal(output_put(&o, "x", 1, false, OUTPUT_DROP), -EPIPE);
+    assert_int_equal(output_put(&o, "x", 1, OUTPUT_TEXT, OUTPUT_DROP), -EPIPE);
     output_take(&o, &taken);
     assert_int_equal(taken.len, 0);
 }
@@ -134,9 +134,9 @@ static void nobody_waits_for_what_is_over(void **state)
 static void without_memory_it_says_so(void **state)
 {
     alloc_fail_nth(1, 0);
-    assert_int_equal(output_put(&o, "x", 1, false, OUTPUT_WAIT), -ENOMEM);
+    assert_int_equal(output_put(&o, "x", 1, OUTPUT_TEXT, OUTPUT_WAIT), -ENOMEM);
     alloc_fail_nth(0, 0);
-    assert_int_equal(output_put(&o, "x", 1, false, OUTPUT_WAIT), 1);
+    assert_int_equal(output_put(&o, "x", 1, OUTPUT_TEXT, OUTPUT_WAIT), 1);
     assert_takes("x", 1);
 }
 
