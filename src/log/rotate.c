@@ -157,7 +157,7 @@ static int rotate(struct outlet *o)
 {
     int fd = -1;
     int err = is_in_place(o) ? rotate_rename(o->path) : 0;
-    if (err == 0)
+    if (err == 0 || err == -ENOENT) /* somebody was faster */
         err = o->ops->open(o, &fd);
     if (err != 0)
         return err;
