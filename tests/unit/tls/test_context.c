@@ -292,7 +292,10 @@ static struct tls_settings with_both(void)
 {
     char certificates[512], keys[512];
     const struct authority_wish wish = {.common_name = "server", .names = "DNS:localhost"};
-    authority_issue_with("rsa", &wish, EVP_RSA_gen(2048));
+    static bool is_issued;
+    if (!is_issued) /* it takes time, and a new one would be read by the watcher */
+        authority_issue_with("rsa", &wish, EVP_RSA_gen(2048));
+    is_issued = true;
     snprintf(certificates, sizeof(certificates), "%s,%s", PATH("rsa.pem"), PATH("server.pem"));
     snprintf(keys, sizeof(keys), "%s, %s", PATH("rsa.key"), PATH("server.key"));
     return secured_settings("certificate", certificates, "key", keys, NULL);
