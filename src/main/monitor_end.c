@@ -29,7 +29,8 @@ void monitor_tell_stop(struct ward *ward, enum signals_stop what)
         return;
     }
     (void)sigqueue(ward->pid, SIGTERM, (union sigval){.sival_int = (int)what});
-    (void)kill(ward->pid, SIGCONT); /* it may have been stopped */
+    if (ward->is_stopped)
+        (void)kill(ward->pid, SIGCONT);
     const uint64_t drain_ns = what == SIGNALS_END ? 0 : ward->drain_ns;
     const uint64_t deadline_ns = clock_mono_ns() + drain_ns + LATE_NS_MAX;
     if (ward->role != WARD_DRAINING || deadline_ns < ward->deadline_ns)
@@ -160,6 +161,8 @@ static void note_stop(struct ward *ward, int status)
     char how[96];
     ward->is_stopped = WIFSTOPPED(status);
     ward->watch = (struct pulse_watch){0};
+    if (ward->is_stopped && ward->role == WARD_DRAINING)
+        (void)kill(ward->pid, SIGCONT);
     mtevL(mtev_notice, "monitor: process %d %s\n", (int)ward->pid,
           ward_fate(status, how, sizeof(how)));
 }

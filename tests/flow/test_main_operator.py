@@ -76,11 +76,15 @@ class Operator(Case):
         self.port, = daemon.ports()
         return daemon
 
+    def accepted(self, connection):
+        """Wait until a connection is accepted; return the id of the process that has."""
+        get(connection, "/id")
+        return int(read_response(connection)[1].split()[0])
+
     def child(self):
         """Return the id of the process that serves."""
         with connect(self.port) as connection:
-            get(connection, "/id")
-            return int(read_response(connection)[1].split()[0])
+            return self.accepted(connection)
 
     def says(self, daemon, text, count=1):
         """Wait until it has complained so."""
@@ -172,8 +176,8 @@ class Operator(Case):
 
     def test_one_that_crashes_while_it_drains_is_not_replaced(self):
         daemon = self.start()
-        before = self.child()
         with connect(self.port) as connection:
+            before = self.accepted(connection)
             connection.sendall(b"GET /crash HTTP/1.1\r\n")
             daemon.signal(signal.SIGUSR2)
             self.says(daemon, "serves in place of")
@@ -186,8 +190,8 @@ class Operator(Case):
 
     def test_who_drains_may_do_so_when_the_service_has_ended(self):
         daemon = self.start()
-        before = self.child()
         with connect(self.port) as connection:
+            before = self.accepted(connection)
             connection.sendall(b"GET /slow HTTP/1.1\r\n")
             daemon.signal(signal.SIGUSR2)
             self.says(daemon, "serves in place of")
