@@ -144,7 +144,7 @@ void refuse(const struct listen_settings *settings, struct loop *loop, int fd);
 void refusals_end(void);
 
 /* How long they may take; tests set less, or more. */
-extern uint64_t refuse_patience_ns __attribute__((visibility("hidden")));
+extern _Atomic uint64_t refuse_patience_ns __attribute__((visibility("hidden")));
 
 /* How many have not closed yet. */
 size_t refusals_count(void);

@@ -17,7 +17,7 @@
 
 #define PIECE_LEN 1048576 /* bytes thrown away before others have their turn */
 
-uint64_t refuse_patience_ns = 2 * CLOCK_NS_PER_S;
+_Atomic uint64_t refuse_patience_ns = 2 * CLOCK_NS_PER_S;
 
 struct refusal {      /* what was said, and the peer has not closed */
     struct mail mail; /* to its loop */
