@@ -22,6 +22,7 @@
 #include <mtev_log.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -442,14 +443,27 @@ static int find_lockfile(const struct start *start, char **out)
     return err;
 }
 
-int start_holder(const struct start *start, pid_t *out)
+/* Call fn with its lock file's path, in the folder that this is in; the caller's is as before. */
+static int with_lockfile(const struct start *start, int (*fn)(const char *path, pid_t *out),
+                         pid_t *out)
 {
     char *path = NULL;
+    int folder = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return -errno;
     int err = find_lockfile(start, &path);
     if (err == 0)
-        err = lockfile_holder(path, out);
+        err = fn(path, out);
+    if (fchdir(folder) != 0 && err == 0)
+        err = -errno;
+    close(folder);
     alloc_free(path);
     return err;
+}
+
+int start_holder(const struct start *start, pid_t *out)
+{
+    return with_lockfile(start, lockfile_holder, out);
 }
 
 /* Tell the process to end, and wait until it has.  Returns 0, or, logged, -errno. */
@@ -471,36 +485,34 @@ static int end_process(pid_t pid, int pidfd)
     return -ETIMEDOUT;
 }
 
-/* The same for whoever holds the lock on path. */
-static int end_holder(const char *path)
+/* The same for whoever holds the lock on path, whose id is given.  -EAGAIN: somebody else does. */
+static int end_holder(const char *path, pid_t *out)
 {
-    pid_t pid, now;
-    int err = lockfile_holder(path, &pid);
+    pid_t now;
+    int err = lockfile_holder(path, out);
     if (err != 0)
         return err;
-    int pidfd = pidfd_open(pid, 0);
+    int pidfd = pidfd_open(*out, 0);
     if (pidfd < 0) {
         err = -errno; /* -ESRCH: it has ended meanwhile */
         if (err != -ESRCH)
-            mtevL(mtev_error, "process %d cannot be watched: %s\n", (int)pid,
+            mtevL(mtev_error, "process %d cannot be watched: %s\n", (int)*out,
                   strerrordesc_np(-err));
         return err;
     }
     err = lockfile_holder(path, &now);
     if (err == 0) /* else pidfd may be of somebody who got its id */
-        err = now == pid ? end_process(pid, pidfd) : -EAGAIN;
+        err = now == *out ? end_process(*out, pidfd) : -EAGAIN;
     close(pidfd);
     return err;
 }
 
 int start_stop(const struct start *start)
 {
-    char *path = NULL;
-    int err = find_lockfile(start, &path);
-    if (err == 0)
-        do
-            err = end_holder(path);
-        while (err == -EAGAIN);
-    alloc_free(path);
+    pid_t pid;
+    int err;
+    do
+        err = with_lockfile(start, end_holder, &pid);
+    while (err == -EAGAIN);
     return err;
 }

@@ -10,8 +10,10 @@
 #include "main/start.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define AT "built-in configuration:"
 
@@ -175,6 +177,20 @@ static void there_are_128_switches_of_logs(void **state)
     assert_int_equal(mtev_log_stream_get_flags(mtev_debug) & on, 0);
 }
 
+static void who_asks_stays_in_his_folder(void **state)
+{
+    char before[PATH_MAX], after[PATH_MAX];
+    const struct start s = {.app_name = "app",
+                            .mode = START_MONITORED,
+                            .text = "<app workingdir='/tmp' lockfile='not.there/lock'/>"};
+    pid_t pid;
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(start_holder(&s, &pid), -ESRCH);
+    assert_int_equal(start_stop(&s), -ESRCH);
+    assert_non_null(getcwd(after, sizeof(after)));
+    assert_string_equal(after, before);
+}
+
 static const struct CMUnitTest tests[] = {
     configured_test(properties_are_set),
     configured_test(the_last_key_counts),
@@ -187,6 +203,7 @@ static const struct CMUnitTest tests[] = {
     configured_test(a_lock_without_a_file_is_no_lock),
     configured_test(every_allocation_may_fail),
     configured_test(there_are_128_switches_of_logs),
+    configured_test(who_asks_stays_in_his_folder),
 };
 
 HARNESS_MAIN(tests)
