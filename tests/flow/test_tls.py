@@ -138,7 +138,7 @@ class Tls(Case):
                 connection.sendall(b"POST /count HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n"
                                    b"\r\n" + b"x" * 1000000)
                 self.assertEqual(read_response(connection), (200, "1000000"))
-            connection = http.client.HTTPSConnection("localhost", port, context=self.context(),
+            connection = http.client.HTTPSConnection("127.0.0.1", port, context=self.context(),
                                                      timeout=PATIENCE)
             connection.request("GET", "/big")
             alphabet = "abcdefghijklmnopqrstuvwxyz"

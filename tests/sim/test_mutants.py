@@ -19,7 +19,7 @@ SOURCE, BUILD = (os.path.abspath(path) for path in sys.argv[1:3])
 FEW = ["loop_does_not_look_twice", "edge_of_an_old_registration", "timer_is_rounded_down",
        "order_changes_and_a_job_is_lost", "timeout_outlives_its_wait"]
 CHOSEN = FEW if sys.argv[3:] == ["--few"] else sys.argv[3:]
-SEEDS_MAX = 1000
+SEEDS_MAX = 20000
 
 # name: (file, what it says, what it says instead)
 DEFECTS = {
