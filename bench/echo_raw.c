@@ -5,10 +5,13 @@
  * A message costs 1 recv, 1 send and its share of an epoll_wait.  A connection is registered once,
  * edge-triggered; a recv that does not fill its buffer has emptied the socket, so EAGAIN is never
  * probed for.  A peer that does not take its answer at once is dropped.
+ *
+ * `echo_raw PORT threads` has a second thread, which sleeps: what a process pays for having one.
  */
 #include "echo.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 
 #define READY_MAX 256
@@ -39,8 +42,19 @@ static void serve(int fd, uint32_t events)
     }
 }
 
+static void *sleep_for_ever(void *arg)
+{
+    (void)arg;
+    for (;;)
+        pause();
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
+    pthread_t thread;
+    if (argc > 2)
+        require(pthread_create(&thread, NULL, sleep_for_ever, NULL) == 0, "pthread_create");
     int listen_fd = listen_on(port_of(argc, argv)), epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listen_fd}, ready[READY_MAX];
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &event);
