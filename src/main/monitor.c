@@ -66,15 +66,15 @@ static void keep_socket(struct ward *ward, int fd)
         ward->sockets.fds[ward->sockets.count++] = fd;
         return;
     }
-    mtevL(mtev_error, "monitor: a socket of process %d is not kept: %s\n", (int)ward->pid,
-          fd < 0 ? "too many files are open" : "there are 1024 already");
     if (fd >= 0)
         close(fd);
+    mtevL(mtev_error, "monitor: a socket of process %d is not kept beside %d others: %s\n",
+          (int)ward->pid, ward->sockets.count,
+          fd < 0 ? "too many files are open" : "it may have no more");
 }
 
 static void obey(struct ward *ward, const struct channel_message *message, int fd)
 {
-    static_assert(CHILD_SOCKETS_MAX == 1024, "as a message says");
     if (message->word == CHANNEL_SOCKET) {
         keep_socket(ward, fd);
         return;
