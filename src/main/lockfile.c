@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "main/lockfile.h"
 
+#include "base/clock.h"
 #include "base/number.h"
+
+#include <mtev_log.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #define LINE_SIZE 32 /* of the line with the id */
@@ -67,5 +73,55 @@ int lockfile_holder(const char *path, pid_t *out)
         return errno == ENOENT ? -ESRCH : -errno;
     int err = read_holder(fd, out);
     close(fd);
+    return err;
+}
+
+/* Tell the process to end, and wait until it has. */
+static int end_process(pid_t pid, int pidfd, uint64_t patience_ns)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0) {
+        int err = -errno;
+        mtevL(mtev_error, "process %d cannot be told to end: %s\n", (int)pid,
+              strerrordesc_np(-err));
+        return err;
+    }
+    (void)pidfd_send_signal(pidfd, SIGCONT, NULL, 0); /* it may have been stopped */
+    const uint64_t end_ns = clock_mono_ns() + patience_ns;
+    for (uint64_t now_ns; (now_ns = clock_mono_ns()) < end_ns;)
+        if (poll(&end, 1, (int)((end_ns - now_ns) / CLOCK_NS_PER_MS) + 1) > 0)
+            return 0;
+    mtevL(mtev_error, "process %d has not ended\n", (int)pid);
+    return -ETIMEDOUT;
+}
+
+/* lockfile_end_holder(), or -EAGAIN: the lock has passed to somebody else meanwhile. */
+static int try_to_end_holder(const char *path, uint64_t patience_ns, pid_t *out)
+{
+    pid_t now;
+    int err = lockfile_holder(path, out);
+    if (err != 0)
+        return err;
+    int pidfd = pidfd_open(*out, 0);
+    if (pidfd < 0) {
+        err = -errno; /* -ESRCH: it has ended meanwhile */
+        if (err != -ESRCH)
+            mtevL(mtev_error, "process %d cannot be watched: %s\n", (int)*out,
+                  strerrordesc_np(-err));
+        return err;
+    }
+    err = lockfile_holder(path, &now);
+    if (err == 0) /* else pidfd may be of somebody who got its id */
+        err = now == *out ? end_process(*out, pidfd, patience_ns) : -EAGAIN;
+    close(pidfd);
+    return err;
+}
+
+int lockfile_end_holder(const char *path, uint64_t patience_ns, pid_t *out)
+{
+    int err;
+    do
+        err = try_to_end_holder(path, patience_ns, out);
+    while (err == -EAGAIN);
     return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lockfile.h - one process at a time, and which one that is.
+ * lockfile.h - one process at a time, which one that is, and how it is told to end.
  *
  * Layer: main.  Source: F_OFD_SETLK in fcntl(2): unlike with flock(2) one can look without locking,
  * and so never be in the way of somebody who does.
@@ -9,6 +9,7 @@
 #define EVENTER_MAIN_LOCKFILE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -26,5 +27,12 @@ int lockfile_sign(int fd);
  * whoever does has not written it yet; or as open(2).
  */
 int lockfile_holder(const char *path, pid_t *out);
+
+/*
+ * Tell the process that holds the lock on path to end (SIGTERM), wait until it has, and give its id
+ * in *out.  Returns 0; as lockfile_holder(); -ETIMEDOUT if it has not ended after patience_ns; or,
+ * logged like that, what the kernel says.
+ */
+int lockfile_end_holder(const char *path, uint64_t patience_ns, pid_t *out);
 
 #endif

@@ -23,11 +23,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -466,53 +464,13 @@ int start_holder(const struct start *start, pid_t *out)
     return with_lockfile(start, lockfile_holder, out);
 }
 
-/* Tell the process to end, and wait until it has.  Returns 0, or, logged, -errno. */
-static int end_process(pid_t pid, int pidfd)
-{
-    struct pollfd end = {.fd = pidfd, .events = POLLIN};
-    if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0) {
-        int err = -errno;
-        mtevL(mtev_error, "process %d cannot be told to end: %s\n", (int)pid,
-              strerrordesc_np(-err));
-        return err;
-    }
-    (void)pidfd_send_signal(pidfd, SIGCONT, NULL, 0); /* it may have been stopped */
-    const uint64_t end_ns = clock_mono_ns() + pool_drain_ns() + STOP_LATE_NS;
-    for (uint64_t now_ns; (now_ns = clock_mono_ns()) < end_ns;)
-        if (poll(&end, 1, (int)((end_ns - now_ns) / CLOCK_NS_PER_MS) + 1) > 0)
-            return 0;
-    mtevL(mtev_error, "process %d has not ended\n", (int)pid);
-    return -ETIMEDOUT;
-}
-
-/* The same for whoever holds the lock on path, whose id is given.  -EAGAIN: somebody else does. */
 static int end_holder(const char *path, pid_t *out)
 {
-    pid_t now;
-    int err = lockfile_holder(path, out);
-    if (err != 0)
-        return err;
-    int pidfd = pidfd_open(*out, 0);
-    if (pidfd < 0) {
-        err = -errno; /* -ESRCH: it has ended meanwhile */
-        if (err != -ESRCH)
-            mtevL(mtev_error, "process %d cannot be watched: %s\n", (int)*out,
-                  strerrordesc_np(-err));
-        return err;
-    }
-    err = lockfile_holder(path, &now);
-    if (err == 0) /* else pidfd may be of somebody who got its id */
-        err = now == *out ? end_process(*out, pidfd) : -EAGAIN;
-    close(pidfd);
-    return err;
+    return lockfile_end_holder(path, pool_drain_ns() + STOP_LATE_NS, out);
 }
 
 int start_stop(const struct start *start)
 {
     pid_t pid;
-    int err;
-    do
-        err = with_lockfile(start, end_holder, &pid);
-    while (err == -EAGAIN);
-    return err;
+    return with_lockfile(start, end_holder, &pid);
 }
