@@ -141,6 +141,18 @@ static int add_copies(xmlNode *parent, xmlNode *first)
     return 0;
 }
 
+/*
+ * The name of the encoding to write tree in, borrowed; NULL: it names none.  What is not UTF-8
+ * becomes it: others have not every character, or are written so that they cannot be read again.
+ */
+static const xmlChar *encoding_of(const xmlDoc *tree)
+{
+    if (tree->encoding == NULL ||
+        xmlParseCharEncoding((const char *)tree->encoding) == XML_CHAR_ENCODING_UTF8)
+        return tree->encoding;
+    return (const xmlChar *)"UTF-8";
+}
+
 /* Copy the shell of a document: all that is there but what is in its root element. */
 static xmlDoc *copy_shell(const xmlDoc *tree)
 {
@@ -149,7 +161,7 @@ static xmlDoc *copy_shell(const xmlDoc *tree)
         return NULL;
     copy->standalone = tree->standalone;
     if (tree->encoding != NULL)
-        copy->encoding = xmlStrdup(tree->encoding);
+        copy->encoding = xmlStrdup(encoding_of(tree));
     for (xmlNode *from = tree->children; from != NULL; from = from->next) {
         xmlNode *to = xmlDocCopyNode(from, copy, from->type == XML_ELEMENT_NODE ? 2 : 1);
         if (to == NULL) {

@@ -133,6 +133,30 @@ static void each_file_gets_what_is_its_own(void **state)
     assert_value("//b/@m", "<&>");
 }
 
+static void any_other_encoding_becomes_utf8(void **state)
+{
+    static const struct {
+        const char *from, *to;
+    } files[] = {
+        {"<?xml version=\"1.0\" encoding=\"iso-8859-1\"?>\n<app n=\"\xe9\"/>\n",
+         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<app n=\"\xc3\xa9\" m=\"1\"/>\n"},
+        {"<?xml version=\"1.0\" encoding=\"utf7\"?>\n<app n=\"+AOk-\"/>\n",
+         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<app n=\"\xc3\xa9\" m=\"1\"/>\n"},
+        {"<?xml version=\"1.0\" encoding=\"Utf-8\"?>\n<app n=\"\xc3\xa9\"/>\n",
+         "<?xml version=\"1.0\" encoding=\"Utf-8\"?>\n<app n=\"\xc3\xa9\" m=\"1\"/>\n"},
+    };
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        write_file("app.conf", files[i].from);
+        assert_int_equal(mtev_conf_load(NULL), 0);
+        assert_value("@n", "\xc3\xa9");
+        set("@m", "1");
+        assert_int_equal(mtev_conf_write_file(NULL), 0);
+        assert_file("app.conf", files[i].to);
+        assert_int_equal(mtev_conf_load(NULL), 0);
+        assert_value("@n", "\xc3\xa9");
+    }
+}
+
 static void what_is_removed_goes_with_its_indent(void **state)
 {
     set("a", NULL);
@@ -460,6 +484,7 @@ static void what_failed_once_is_written_later(void **state)
 static const struct CMUnitTest tests[] = {
     TEST(nothing_is_written_that_was_not_changed),
     TEST(each_file_gets_what_is_its_own),
+    TEST(any_other_encoding_becomes_utf8),
     TEST(what_is_removed_goes_with_its_indent),
     TEST(what_others_changed_is_not_overwritten),
     TEST(a_file_that_is_gone_is_written_anew),
