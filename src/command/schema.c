@@ -2,6 +2,7 @@
 #include "command/schema.h"
 
 #include "command/check_impl.h"
+#include "conf/env.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -340,14 +341,17 @@ static void on_fault(void *closure, const char *file, long line, const char *wha
     check_tell(closure, file, line, text);
 }
 
-/* The schema knows nothing of names with a name space, which are the program's own. */
-static bool has_prefix(struct xml_doc *doc)
+/*
+ * True if the schema has no say in doc: it knows nothing of names with a name space, which are the
+ * program's own, nor of elements that do not count.
+ */
+static bool is_beyond(struct xml_doc *doc)
 {
     for (struct xml_node *node = xml_root(doc); node != NULL; node = xml_next(node)) {
         struct xml_node *attribute = xml_first_attribute(node);
         while (attribute != NULL && xml_prefix(attribute) == NULL)
             attribute = xml_next_attribute(attribute);
-        if (attribute != NULL || xml_prefix(node) != NULL)
+        if (attribute != NULL || xml_prefix(node) != NULL || env_is_off(doc, node, ENV_ATTRIBUTE))
             return true;
     }
     return false;
@@ -356,7 +360,7 @@ static bool has_prefix(struct xml_doc *doc)
 void schema_check(struct check *check, struct xml_doc *doc)
 {
     struct buf text;
-    if (has_prefix(doc))
+    if (is_beyond(doc))
         return;
     buf_init(&text, SCHEMA_BYTES_MAX);
     int err = schema_write(&text);

@@ -92,6 +92,17 @@ class Check(unittest.TestCase):
         self.assertIn("<grammar", schema)
         self.assertEqual(run("schema", "x")[0], 2)
 
+    def test_what_does_not_count_here_is_no_fault(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            for condition, wanted in (("CHECK_TEST_NOT_SET", ""), ("!CHECK_TEST_NOT_SET",
+                    f"{file.name}:1: <listeners> has no <bonfig>; did you mean <config>?\n")):
+                file.seek(0)
+                file.truncate()
+                file.write(f'<app><listeners><bonfig require_env="{condition}"/></listeners></app>')
+                file.flush()
+                status, _, said = run("check", file.name)
+                self.assertEqual((status, said), (2 if wanted else 0, wanted))
+
     def test_wrong_arguments_are_one_line(self):
         for arguments, line in [
                 ([], "eventer: no command was given (eventer --help lists them)\n"),
