@@ -169,7 +169,7 @@ class Upgrade(Case):
         daemon.until(lambda: daemon.complained().count("the upgrade has failed") == 3, "done")
         daemon.signal(signal.SIGUSR2)
         daemon.until(lambda: "serves in place of" in daemon.complained(), "upgraded after all")
-        self.assertNotEqual(self.child(), pid)
+        daemon.until(lambda: self.child() != pid, "served by the new one alone")
         self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
     def test_the_program_on_disk_is_what_is_started(self):
@@ -197,11 +197,12 @@ class Upgrade(Case):
 
     def test_one_that_dies_after_an_upgrade_is_replaced(self):
         daemon = self.start()
+        first = self.child()
         daemon.signal(signal.SIGUSR2)
-        daemon.until(lambda: "serves in place of" in daemon.complained(), "upgraded")
+        daemon.until(lambda: self.child() != first, "upgraded")
         pid = self.child()
         os.kill(pid, signal.SIGKILL)
-        self.assertNotEqual(self.child(), pid)
+        daemon.until(lambda: self.child() not in (first, pid), "replaced")
         self.assertEqual(daemon.end(signal.SIGTERM)[0], 0)
 
     def test_a_wrong_configuration_changes_nothing(self):
