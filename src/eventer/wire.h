@@ -14,6 +14,8 @@
 
 #include <limits.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /*
  * On a socket recv(2) and send(2) go straight to it; read(2) and write(2) pass the file layer
@@ -22,6 +24,28 @@
 static inline bool posix_is_file(const struct _event *e)
 {
     return __builtin_expect(atomic_load_explicit(&e->is_file, memory_order_relaxed), 0);
+}
+
+/*
+ * True if recv and send are the C library's own.  In a process with threads these are cancellation
+ * points (pthreads(7)), which take four atomic operations a message; nobody cancels a loop, so the
+ * kernel is called without them.  False where something stands in front of them, such as a
+ * preloaded library or a sanitizer: then it is called.
+ */
+extern bool wire_is_direct __attribute__((visibility("hidden")));
+
+static inline ssize_t wire_recv(int fd, void *buffer, size_t len)
+{
+    return __builtin_expect(wire_is_direct, 1)
+               ? syscall(SYS_recvfrom, fd, buffer, len, 0, NULL, NULL)
+               : recv(fd, buffer, len, 0);
+}
+
+static inline ssize_t wire_send(int fd, const void *buffer, size_t len)
+{
+    return __builtin_expect(wire_is_direct, 1)
+               ? syscall(SYS_sendto, fd, buffer, len, MSG_NOSIGNAL, NULL, 0)
+               : send(fd, buffer, len, MSG_NOSIGNAL);
 }
 
 /*
@@ -39,7 +63,7 @@ static inline HOT int posix_read(int fd, void *buffer, size_t len, int *mask, vo
     if (len > INT_MAX)
         len = INT_MAX;
     if (!posix_is_file(closure))
-        count = recv(fd, buffer, len, 0);
+        count = wire_recv(fd, buffer, len);
     return __builtin_expect(count >= 0, 1) ? (int)count
                                            : posix_read_on(closure, fd, buffer, len, mask);
 }
@@ -51,7 +75,7 @@ static inline HOT int posix_write(int fd, const void *buffer, size_t len, int *m
     if (len > INT_MAX)
         len = INT_MAX;
     if (!posix_is_file(closure))
-        count = send(fd, buffer, len, MSG_NOSIGNAL);
+        count = wire_send(fd, buffer, len);
     return __builtin_expect(count >= 0, 1) ? (int)count
                                            : posix_write_on(closure, fd, buffer, len, mask);
 }
