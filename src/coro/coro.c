@@ -133,13 +133,23 @@ static __attribute__((noinline)) void finish(struct coro_home *home, struct coro
         site->on_end(arg);
 }
 
-/* Run co while an account is kept: the only other place that resumes. */
-static __attribute__((noinline)) void enter_counted(struct coro_home *home, struct coro *co)
+static bool is_observed(void)
+{
+    return account_is_kept() || N_L_S_ON(coro_resume_log);
+}
+
+/* Run co while it is observed: the only other place that resumes. */
+static __attribute__((noinline)) void enter_observed(struct coro_home *home, struct coro *co)
 {
     struct account_span span;
-    account_begin(&span, home->loop, co->site->key, EVENTER_CALLBACK_COROUTINE);
+    const bool is_counted = account_is_kept();
+    if (N_L_S_ON(coro_resume_log))
+        coro_log_resume(co);
+    if (is_counted)
+        account_begin(&span, home->loop, co->site->key, EVENTER_CALLBACK_COROUTINE);
     aco_enter_(&co->co);
-    account_end(&span, -1);
+    if (is_counted)
+        account_end(&span, -1);
 }
 
 /* Run co, which owns its stack, until it waits or ends. */
@@ -148,10 +158,8 @@ static inline __attribute__((always_inline)) void run_owner(struct coro_home *ho
     co->co.state_ = CORO_RUNNING;
     home->operations = 0;
     stacks_unprotect(coro_stack_of(co));
-    if (aco_unlikely(N_L_S_ON(coro_resume_log)))
-        coro_log_resume(co);
-    if (account_is_kept())
-        enter_counted(home, co);
+    if (aco_unlikely(home->is_observed))
+        enter_observed(home, co);
     else
         aco_enter_(&co->co);
     if (aco_unlikely(co->co.is_end)) {
@@ -214,6 +222,7 @@ static HOT void run_batch(struct coro_home *home)
     if (home->is_running)
         return;
     home->is_running = true;
+    home->is_observed = is_observed();
     while ((co = take_next(home)) != NULL)
         if (aco_likely(co->co.share_stack->owner == &co->co) || take_stack(home, co))
             run_owner(home, co);

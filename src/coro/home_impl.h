@@ -74,6 +74,7 @@ struct coro_home {
     size_t list_capacity;   /* of both lists; at least count */
     struct queue urgent;    /* before what is left of batch */
     bool is_running;        /* somebody runs the batch */
+    bool is_observed;       /* an account of it is kept, or each resume is logged */
     unsigned operations;    /* of the one that runs, since it last went on; see io.c */
     size_t count;           /* coroutines */
     struct slabs slabs;     /* of struct coro and nothing else */

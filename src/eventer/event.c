@@ -56,7 +56,7 @@ static eventer_t make(eventer_func_t func, void *closure, int fd, int mask)
     atomic_init(&e->refs, 1);
     e->context_count = contexts;
     e->fd = fd;
-    e->mask = mask;
+    atomic_init(&e->mask, mask);
     e->callback = func;
     e->closure = closure;
     e->opset = e->wire = first_opset;
@@ -129,20 +129,14 @@ eventer_t eventer_alloc_asynch(eventer_func_t func, void *closure)
     return make(func, closure, -1, EVENTER_ASYNCH);
 }
 
-void eventer_ref(eventer_t e)
+HOT void eventer_ref(eventer_t e)
 {
     atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
 }
 
-mtev_boolean eventer_free(eventer_t e)
+/* Nobody holds e any more. */
+static __attribute__((noinline)) void end(eventer_t e)
 {
-    if (e == NULL)
-        return mtev_false;
-    /* release what was written here; the last one acquires it before it frees */
-    uint32_t before = atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel);
-    assert(before > 0);
-    if (before != 1)
-        return mtev_false;
     if (e->context_count > 0)
         contexts_deinit(e);
     if (e->kind == EVENT_FD) {
@@ -157,6 +151,18 @@ mtev_boolean eventer_free(eventer_t e)
         e->guest->drop(e->guest);
     alloc_free(e);
     atomic_fetch_add_explicit(&freed, 1, memory_order_relaxed);
+}
+
+HOT mtev_boolean eventer_free(eventer_t e)
+{
+    if (e == NULL)
+        return mtev_false;
+    /* release what was written here; the last one acquires it before it frees */
+    uint32_t before = atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (__builtin_expect(before != 1, 1))
+        return mtev_false;
+    end(e);
     return mtev_true;
 }
 

@@ -42,7 +42,7 @@ struct eventer_fd_opset {
 };
 
 /* The system calls themselves; -1/EAGAIN sets *mask.  See wire.h. */
-extern const struct eventer_fd_opset posix_opset;
+extern const struct eventer_fd_opset posix_opset __attribute__((visibility("hidden")));
 
 /* Have events made from now on do their calls with opset (borrowed), not posix_opset. */
 void event_set_opset(const struct eventer_fd_opset *opset);
@@ -114,7 +114,7 @@ struct _event { /* what a wait touches comes first, 64 bytes; then what a call o
     struct event_timeouts *timeouts; /* owned; NULL: none */
     eventer_fd_opset_t opset;        /* what eventer_read() and the others call */
     void *closure;
-    int mask;                  /* what it waits for, or its kind */
+    _Atomic int mask;          /* what it waits for, or its kind */
     void *wire_state;          /* of wire; borrowed */
     struct event_guest *guest; /* NULL: none */
     struct chain_node belongs; /* to the coroutine that converted it */

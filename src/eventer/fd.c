@@ -135,7 +135,7 @@ void fd_event_update(eventer_t e, int mask)
  * was before: it may have been closed, by the callback or by another thread, and then e is not the
  * event of its slot.
  */
-static HOT void after_callback(eventer_t e, int fd, int mask, int wanted)
+static void after_callback(eventer_t e, int fd, int mask, int wanted)
 {
     if (e->is_aco) /* the reference went to a coroutine */
         return;
@@ -164,6 +164,18 @@ static HOT void after_callback(eventer_t e, int fd, int mask, int wanted)
         eventer_free(e);
 }
 
+/*
+ * True if what e's callback returned in loop asks for nothing new, as nearly always.  What another
+ * thread does to e or to its slot meanwhile counts as done after it.
+ */
+static inline bool is_as_before(const struct loop *loop, const struct fd_slot *slot, eventer_t e,
+                                int wanted)
+{
+    return wanted != 0 && event_owner(e) == loop && !e->is_aco &&
+           atomic_load_explicit(&e->mask, memory_order_relaxed) == wanted &&
+           atomic_load_explicit(&slot->interest, memory_order_relaxed) == interest_of(wanted);
+}
+
 HOT void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t poll_bits)
 {
     struct fd_slot *slot = fdtable_find(fd);
@@ -178,7 +190,9 @@ HOT void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t
     fd_slot_unlock(slot);
     if (e == NULL)
         return;
-    after_callback(e, fd, mask_of(poll_bits), event_run(loop, e, mask_of(poll_bits)));
+    int wanted = event_run(loop, e, mask_of(poll_bits));
+    if (__builtin_expect(!is_as_before(loop, slot, e, wanted), 0))
+        after_callback(e, fd, mask_of(poll_bits), wanted);
     eventer_free(e);
 }
 

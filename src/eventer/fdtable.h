@@ -22,9 +22,9 @@
 struct fd_slot {
     _Atomic uint32_t generation; /* one more with each registration and its end */
     struct spinlock lock;
-    uint32_t interest; /* POLL* bits that the poller has; 0: it does not know the fd */
-    eventer_t event;   /* NULL: free; shared with the eventer, or borrowed by an edge */
-    struct loop *loop; /* whose poller watches it */
+    _Atomic uint32_t interest; /* POLL* bits that the poller has; 0: it does not know the fd */
+    eventer_t event;           /* NULL: free; shared with the eventer, or borrowed by an edge */
+    struct loop *loop;         /* whose poller watches it */
 };
 
 /* Return fd's slot, made if need be.  NULL with errno EBADF (out of range) or ENOMEM. */

@@ -62,6 +62,30 @@ static void probe_close(struct probe *probe)
         close(probe->fds[1]);
 }
 
+struct turn {
+    _Atomic int reads, writes;
+    bool installs; /* by eventer_update(), other than what it returns then */
+};
+
+/* Reads once, and writes from then on: its mask is set before it is returned. */
+static int turn_around(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    struct turn *turn = closure;
+    char byte;
+    int ignored;
+    if (mask & EVENTER_WRITE) {
+        atomic_fetch_add(&turn->writes, 1);
+        eventer_remove(e);
+        return 0;
+    }
+    check_int(eventer_read(e, &byte, 1, &ignored), 1);
+    atomic_fetch_add(&turn->reads, 1);
+    if (turn->installs)
+        eventer_update(e, EVENTER_READ | EVENTER_WRITE);
+    eventer_set_mask(e, EVENTER_WRITE);
+    return EVENTER_WRITE;
+}
+
 /* ---- readiness and interest ------------------------------------------------------ */
 
 static void a_callback_runs_once_for_each_time_its_fd_is_ready(void **state)
@@ -92,6 +116,24 @@ static void readiness_that_is_left_is_reported_again(void **state)
     assert_int_equal(probe.calls, 6);
     assert_int_equal(probe.last, 'f');
     probe_close(&probe);
+}
+
+static void what_is_returned_counts_also_if_the_mask_was_set_to_it_before(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        struct turn turn = {.installs = i == 1};
+        int fds[2];
+        harness_socketpair(fds);
+        eventer_t e = eventer_alloc_fd(turn_around, &turn, fds[0], EVENTER_READ);
+        eventer_add(e);
+        assert_int_equal(write(fds[1], "ab", 2), 2);
+        wait_until(&turn.writes, 1);
+        settle(0);
+        assert_int_equal(turn.reads, 1);
+        assert_int_equal(turn.writes, 1);
+        close(fds[0]);
+        close(fds[1]);
+    }
 }
 
 static void what_a_callback_returns_is_what_it_waits_for_next(void **state)
@@ -510,6 +552,7 @@ static void a_report_for_an_fd_that_was_reused_meanwhile_is_dropped(void **state
 static const struct CMUnitTest tests[] = {
     clean_test(a_callback_runs_once_for_each_time_its_fd_is_ready),
     clean_test(readiness_that_is_left_is_reported_again),
+    clean_test(what_is_returned_counts_also_if_the_mask_was_set_to_it_before),
     clean_test(what_a_callback_returns_is_what_it_waits_for_next),
     clean_test(the_end_of_the_peer_is_an_exception_whatever_is_waited_for),
     clean_test(urgent_data_counts_as_readable),
