@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "log/foreign_impl.h"
 
 #include <errno.h>
@@ -174,7 +175,7 @@ make_message(char message[static LOG_MESSAGE_MAX + 1], const char *kind,
     int head = 0;
     if (kind != NULL)
         head = snprintf(message, size, "[%s][%.255s:%d] ", kind, line->file, line->number);
-    int len = vsnprintf(message + head, size - (size_t)head, format, args);
+    int len = format_text(message + head, size - (size_t)head, format, args);
     if (len < 0) /* an encoding error: say at least where */
         len = snprintf(message + head, size - (size_t)head, "unprintable message from %.255s:%d\n",
                        line->file, line->number);
