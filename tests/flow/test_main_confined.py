@@ -91,11 +91,10 @@ class Confined(Case):
 
     def test_a_child_serves_is_upgraded_crashes_and_is_replaced(self):
         daemon = self.start(2)
-        pid = int(self.ask("/id").split()[0])
-        self.serves(daemon, pid)
+        first = int(self.ask("/id").split()[0])
+        self.serves(daemon, first)
         daemon.signal(signal.SIGUSR2)
-        daemon.until(lambda: int(self.ask("/id").split()[0]) != pid, "upgraded")
-        pid = int(self.ask("/id").split()[0])
+        pid = daemon.until(lambda: {int(self.ask("/id").split()[0])} - {first}, "upgraded").pop()
         self.assert_confined(pid)
         with connect(self.port) as connection:
             get(connection, "/crash")
