@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/format.h"
 
+#include "base/number.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#define DIGITS_MAX 20 /* of a uint64_t */
 
 struct room {
     char *at, *end;
@@ -26,25 +26,11 @@ static inline bool put(struct room *room, const char *bytes, size_t len)
 
 static bool put_number(struct room *room, uint64_t value, bool is_negative)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                                "25262728293031323334353637383940414243444546474849"
-                                "50515253545556575859606162636465666768697071727374"
-                                "75767778798081828384858687888990919293949596979899";
-    char digits[DIGITS_MAX + 1], *first = digits + sizeof(digits);
-    while (value >= 100) {
-        first -= 2;
-        memcpy(first, pairs + value % 100 * 2, 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        first -= 2;
-        memcpy(first, pairs + value * 2, 2);
-    } else {
-        *--first = (char)('0' + value);
-    }
+    char digits[NUMBER_DIGITS_MAX + 1], *const end = digits + sizeof(digits);
+    char *first = number_put_before(end, value);
     if (is_negative)
         *--first = '-';
-    return put(room, first, (size_t)(digits + sizeof(digits) - first));
+    return put(room, first, (size_t)(end - first));
 }
 
 enum width {

@@ -2,6 +2,7 @@
 #include "base/number.h"
 
 #include <errno.h>
+#include <string.h>
 
 int number_u64(const char *text, size_t len, uint64_t max, uint64_t *out)
 {
@@ -34,4 +35,24 @@ int number_i64(const char *text, size_t len, int64_t min, int64_t max, int64_t *
         return -ERANGE;
     *out = value;
     return 0;
+}
+
+char *number_put_before(char *end, uint64_t value)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    while (value >= 100) {
+        end -= 2;
+        memcpy(end, pairs + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        end -= 2;
+        memcpy(end, pairs + value * 2, 2);
+    } else {
+        *--end = (char)('0' + value);
+    }
+    return end;
 }

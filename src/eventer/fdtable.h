@@ -8,6 +8,7 @@
  *
  * A slot is changed under its lock, which is never held while user code runs.  An edge-triggered
  * registration is changed by its loop's thread alone, which may therefore read it without the lock.
+ * Of a classic one its loop reads interest so, to see that nothing is to be changed.
  */
 #ifndef EVENTER_EVENTER_FDTABLE_H
 #define EVENTER_EVENTER_FDTABLE_H

@@ -8,7 +8,6 @@
 #include "main/notify.h"
 #include "main/start.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>

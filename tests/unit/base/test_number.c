@@ -103,9 +103,30 @@ static void only_len_bytes_are_read(void **state)
     assert_int_equal(number_u64("1\0", 2, 1000, &value), -EINVAL);
 }
 
+static void numbers_are_written_without_more(void **state)
+{
+    const struct {
+        uint64_t value;
+        const char *text;
+    } cases[] = {
+        {0, "0"},       {9, "9"},         {10, "10"},
+        {99, "99"},     {100, "100"},     {101, "101"},
+        {1000, "1000"}, {98765, "98765"}, {UINT64_MAX, "18446744073709551615"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char room[NUMBER_DIGITS_MAX + 2] = "", *const end = room + sizeof(room) - 1;
+        *end = '!';
+        char *first = number_put_before(end, cases[i].value);
+        assert_int_equal(end - first, strlen(cases[i].text));
+        assert_memory_equal(first, cases[i].text, strlen(cases[i].text));
+        assert_true(*end == '!' && first[-1] == '\0');
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(unsigned_numbers_are_read_strictly),
     cmocka_unit_test(signed_numbers_are_read_strictly),
     cmocka_unit_test(only_len_bytes_are_read),
+    cmocka_unit_test(numbers_are_written_without_more),
 };
 HARNESS_MAIN(tests)
