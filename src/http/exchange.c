@@ -1,31 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/conn_impl.h"
+#include "http/session_impl.h"
 
 #include "base/alloc.h"
-
-#include <stdio.h>
-#include <time.h>
-
-struct http_home *http_home_self(void)
-{
-    struct http_home *home = loop_self->http;
-    if (home != NULL)
-        return home;
-    home = alloc_zeroed(1, sizeof(*home));
-    if (home == NULL)
-        return NULL;
-    home->loop = loop_self;
-    home->times = (struct http_times){
-        .head = HTTP_HEAD_NS_MAX,
-        .keepalive = HTTP_KEEPALIVE_NS_MAX,
-        .body = HTTP_BODY_NS_MAX,
-        .write = HTTP_WRITE_NS_MAX,
-        .linger = HTTP_LINGER_NS_MAX,
-    };
-    ring_init(&home->all);
-    loop_self->http = home;
-    return home;
-}
 
 static void exchange_free(struct http_exchange *x)
 {
@@ -94,23 +70,4 @@ void exchange_give(struct http_home *home, struct http_exchange *x)
     x->next_free = home->free;
     home->free = x;
     home->free_count++;
-}
-
-const char *http_date(struct http_home *home)
-{
-    time_t now = loop_wall(home->loop)->tv_sec;
-    if (now != home->date_s) {
-        /* strftime(3) would use the names of the locale */
-        static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-        static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-        struct tm tm;
-        gmtime_r(&now, &tm);
-        snprintf(home->date, sizeof(home->date), "%s, %02u %s %04u %02u:%02u:%02u GMT",
-                 days[tm.tm_wday % 7], (unsigned)tm.tm_mday % 100, months[tm.tm_mon % 12],
-                 (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
-                 (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
-        home->date_s = now;
-    }
-    return home->date;
 }

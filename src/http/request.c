@@ -2,7 +2,7 @@
 /*
  * request.c - what a handler asks of a request, and the reading of its body.
  */
-#include "http/conn_impl.h"
+#include "http/session_impl.h"
 
 #include "base/alloc.h"
 #include "coro/coro.h"
@@ -14,21 +14,6 @@
 #include <strings.h>
 
 /* ---- beginning ------------------------------------------------------------------- */
-
-/*
- * Make room behind the head for the body, by moving the head to the front or by a larger buffer.
- * From here on the buffer stays where it is until the request is over: texts point into it.
- */
-static int make_room(struct http_exchange *x)
-{
-    size_t head_len = x->request.head.head_len;
-    if (x->in.capacity - (x->start + head_len) >= HTTP_BODY_ROOM_MIN)
-        return 0;
-    buf_consume(&x->in, x->start);
-    x->start = 0;
-    size_t wanted = head_len + HTTP_BODY_ROOM_MIN;
-    return wanted <= x->in.capacity ? 0 : buf_reserve(&x->in, wanted - x->in.len);
-}
 
 /*
  * End the text of a span where it stands: what follows it in the head was parsed and is not needed.
@@ -63,15 +48,11 @@ static int begin_target(mtev_http_session_ctx *ctx)
     return uri_decode_path(path, uri.path_len, &len) == 0 ? 0 : 400;
 }
 
-int request_begin(mtev_http_session_ctx *ctx)
+int request_begin(mtev_http_session_ctx *ctx, char *base)
 {
-    struct http_exchange *x = ctx->x;
-    struct mtev_http_request *req = &x->request;
-    struct http1_head *head = &req->head;
-    if (make_room(x) != 0)
-        return 503;
-    req->base = x->in.bytes + x->start;
-    x->body_at = x->start + head->head_len;
+    struct mtev_http_request *req = &ctx->x->request;
+    const struct http1_head *head = &req->head;
+    req->base = base;
     req->has_pairs = false;
     req->body_read = 0;
     req->body_status = 0;
@@ -81,11 +62,6 @@ int request_begin(mtev_http_session_ctx *ctx)
     req->started = *loop_wall(ctx->home->loop);
     req->has_body = head->chunked || head->content_length > 0;
     req->is_body_complete = !req->has_body;
-    if (head->chunked)
-        http1_body_init_chunked(&req->body, HTTP1_BODY_LEN_MAX);
-    else if (req->has_body)
-        req->body_status =
-            http1_body_init_length(&req->body, head->content_length, HTTP1_BODY_LEN_MAX);
     int status = begin_target(ctx);
     req->method = terminate(req, head->method);
     return status;
@@ -243,80 +219,10 @@ static int fail(int err)
     return -1;
 }
 
-/* What a body_status is to a handler that reads. */
-static int errno_of(int status)
-{
-    return status == 413 ? EFBIG : status == 408 ? ETIMEDOUT : EBADMSG;
-}
-
-/*
- * Decode at most len bytes of content from what is in the buffer, to buffer (NULL: dropped).
- * Returns how many; 0 with nothing decoded: the body is complete, wrong, or the buffer is empty.
- */
-static size_t decode(struct http_exchange *x, char *buffer, size_t len)
-{
-    struct mtev_http_request *req = &x->request;
-    while (!req->is_body_complete && req->body_status == 0 && x->body_at < x->in.len) {
-        size_t avail = x->in.len - x->body_at, consumed, data_len;
-        const char *data;
-        int rv = http1_body_decode(&req->body, x->in.bytes + x->body_at, avail < len ? avail : len,
-                                   &consumed, &data, &data_len);
-        x->body_at += consumed;
-        if (rv == 1)
-            req->is_body_complete = true;
-        else if (rv != 0)
-            req->body_status = rv;
-        if (data_len > 0) {
-            if (buffer != NULL)
-                memcpy(buffer, data, data_len);
-            req->body_read += data_len;
-            return data_len;
-        }
-    }
-    return 0;
-}
-
-/* The peer announced a body and waits to be told that it is wanted. */
-static int send_continue(mtev_http_session_ctx *ctx)
-{
-    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    struct mtev_http_request *req = &ctx->x->request;
-    if (!req->owes_continue || ctx->x->response.is_started) /* the answer itself has begun */
-        return 0;
-    req->owes_continue = false;
-    int err = buf_append(&ctx->x->out, interim, sizeof(interim) - 1);
-    if (err == 0)
-        err = conn_may_block(ctx) ? conn_send_all(ctx) : conn_send(ctx);
-    return err == -EAGAIN ? 0 : err;
-}
-
-/* Read more of the body into the buffer, whose earlier part of the body is decoded.  As read(2). */
-static int read_more(mtev_http_session_ctx *ctx, int *mask)
-{
-    struct http_exchange *x = ctx->x;
-    x->in.len = x->body_at = x->start + x->request.head.head_len;
-    char *room = x->in.bytes + x->in.len;
-    size_t size = x->in.capacity - x->in.len;
-    int rv;
-    if (conn_may_block(ctx)) {
-        struct timeval patience = clock_timeval(ctx->home->times.body);
-        rv = eventer_aco_read((eventer_aco_t)ctx->e, room, size, &patience);
-    } else if (ctx->e->edge.may_read) {
-        rv = wire_read(ctx->e, room, size, mask);
-        edge_note_read(ctx->e, rv, size);
-    } else {
-        rv = fail(EAGAIN);
-    }
-    if (rv > 0)
-        x->in.len += (size_t)rv;
-    return rv;
-}
-
 int mtev_http_session_req_consume(mtev_http_session_ctx *ctx, void *buffer, size_t len, size_t size,
                                   int *mask)
 {
-    struct http_exchange *x = ctx->x;
-    struct mtev_http_request *req = &x->request;
+    struct mtev_http_request *req = &ctx->x->request;
     int ignored;
     if (mask == NULL)
         mask = &ignored;
@@ -329,34 +235,8 @@ int mtev_http_session_req_consume(mtev_http_session_ctx *ctx, void *buffer, size
         len = INT_MAX;
     if (len == 0 && !req->is_body_complete)
         return fail(EINVAL);
-    for (;;) {
-        size_t count = decode(x, buffer, len);
-        if (count > 0)
-            return (int)count;
-        if (req->is_body_complete)
-            return 0;
-        if (req->body_status != 0)
-            return fail(errno_of(req->body_status));
-        int rv = send_continue(ctx) == 0 ? read_more(ctx, mask) : fail(ECONNRESET);
-        if (rv > 0)
-            continue;
-        if (rv < 0 && errno == EAGAIN)
-            return -1;
-        if (rv < 0 && errno == ETIMEDOUT) {
-            req->body_status = 408;
-            return -1;
-        }
-        ctx->is_broken = true;
-        return fail(ECONNRESET);
-    }
-}
-
-bool request_skip_body(mtev_http_session_ctx *ctx)
-{
-    struct http_exchange *x = ctx->x;
-    if (x->request.owes_continue) /* it was never asked for: the peer may send it, or not */
-        return x->request.is_body_complete;
-    while (decode(x, NULL, HTTP_IN_SIZE) > 0)
-        ;
-    return x->request.is_body_complete;
+    int count = req->is_body_complete ? 0 : ctx->carrier->read(ctx, buffer, len, mask);
+    if (count > 0)
+        req->body_read += (uint64_t)count;
+    return count;
 }

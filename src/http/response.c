@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * response.c - what a handler says, and how it becomes bytes.
- *
- * The body gathers in memory.  When the response ends before any of it was sent, its length is
- * known and goes into Content-Length; otherwise the body leaves in chunks, or ends with the
- * connection.
+ * response.c - what a handler says.  Its body gathers in memory until the carrier sends it.
  */
-#include "http/conn_impl.h"
+#include "http/session_impl.h"
 
 #include "base/number.h"
 #include "coro/coro.h"
@@ -211,145 +207,6 @@ mtev_boolean mtev_http_response_vappend(mtev_http_session_ctx *ctx, const char *
     return ok && flush_if_much(ctx, gathered) ? mtev_true : mtev_false;
 }
 
-/* ---- composing ------------------------------------------------------------------- */
-
-static bool has_no_body(const struct http_response *res)
-{
-    return res->status < 200 || res->status == 204 || res->status == 304;
-}
-
-static bool answers_head(const mtev_http_session_ctx *ctx)
-{
-    return ctx->x->request.method != NULL && strcmp(ctx->x->request.method, "HEAD") == 0;
-}
-
-/* Write number in decimal before end; returns where it starts. */
-static char *decimal(char *end, uint64_t number)
-{
-    do
-        *--end = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
-    return end;
-}
-
-static char *put(char *to, const char *text, size_t len)
-{
-    memcpy(to, text, len);
-    return to + len;
-}
-#define PUT_TEXT(to, literal) put((to), (literal), sizeof(literal) - 1)
-
-/* Decide how the body is framed, and put the head into out.  final: the body is all there. */
-static int compose_head(mtev_http_session_ctx *ctx, bool final)
-{
-    struct http_response *res = &ctx->x->response;
-    struct buf *out = &ctx->x->out;
-    bool is_11 = ctx->x->request.head.version != 10;
-    char number[20], *digits = number + sizeof(number);
-
-    if (final && !res->has_length && !has_no_body(res)) {
-        res->has_length = true;
-        res->length_left = res->body.len;
-    }
-    bool says_length = res->has_length && res->status >= 200 && res->status != 204;
-    if (!final && !res->has_length && !has_no_body(res)) {
-        res->is_chunked = is_11 && (res->options & MTEV_HTTP_CLOSE) == 0;
-        res->must_close = res->must_close || !res->is_chunked;
-    }
-    res->must_close = res->must_close || !ctx->x->request.head.keep_alive ||
-                      ctx->home->is_draining || res->status < 200; /* it would be no answer */
-    int err = buf_reserve(out, res->fields.len + HTTP_REASON_LEN_MAX + 192);
-    if (err != 0)
-        return err;
-    char *to = out->bytes + out->len;
-    to = PUT_TEXT(to, "HTTP/1.1 ");
-    *to++ = (char)('0' + res->status / 100);
-    *to++ = (char)('0' + res->status / 10 % 10);
-    *to++ = (char)('0' + res->status % 10);
-    *to++ = ' ';
-    to = put(to, res->reason, res->reason_len);
-    to = PUT_TEXT(to, "\r\nDate: ");
-    to = put(to, http_date(ctx->home), HTTP_DATE_LEN);
-    to = PUT_TEXT(to, "\r\n");
-    if (res->fields.len > 0)
-        to = put(to, res->fields.bytes, res->fields.len);
-    if (says_length) {
-        digits = decimal(digits, res->length_left);
-        to = PUT_TEXT(to, "Content-Length: ");
-        to = put(to, digits, (size_t)(number + sizeof(number) - digits));
-        to = PUT_TEXT(to, "\r\n");
-    }
-    if (res->is_chunked)
-        to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
-    if (res->must_close)
-        to = PUT_TEXT(to, "Connection: close\r\n");
-    else if (!is_11)
-        to = PUT_TEXT(to, "Connection: keep-alive\r\n");
-    to = PUT_TEXT(to, "\r\n");
-    out->len = (size_t)(to - out->bytes);
-    res->is_started = true;
-    return 0;
-}
-
-/* Put what has gathered of the body into out. */
-static int compose_body(mtev_http_session_ctx *ctx)
-{
-    struct http_response *res = &ctx->x->response;
-    struct buf *out = &ctx->x->out;
-    size_t len = res->body.len;
-    if (res->has_length && len > res->length_left) {
-        mtevL(mtev_error, "http: %s: the body is longer than its Content-Length; cut\n",
-              ctx->x->request.path);
-        len = (size_t)res->length_left;
-        res->must_close = true;
-    }
-    if (res->has_length)
-        res->length_left -= len;
-    if (has_no_body(res) || answers_head(ctx))
-        len = 0;
-    res->body.len = 0;
-    if (len == 0)
-        return 0;
-    int err = buf_reserve(out, len + 24);
-    if (err != 0)
-        return err;
-    if (res->is_chunked)
-        err = buf_appendf(out, "%zx\r\n", len);
-    if (err == 0)
-        err = buf_append(out, res->body.bytes, len);
-    if (err == 0 && res->is_chunked)
-        err = buf_append(out, "\r\n", 2);
-    return err;
-}
-
-int response_compose(mtev_http_session_ctx *ctx)
-{
-    struct http_response *res = &ctx->x->response;
-    int err = 0;
-    if (res->is_composed)
-        return 0;
-    spinlock_lock(&res->lock);
-    bool final = res->has_ended;
-    if (final && res->is_torn)
-        err = -ENOMEM;
-    else if (!res->is_started)
-        err = compose_head(ctx, final);
-    if (err == 0)
-        err = compose_body(ctx);
-    if (err == 0 && final && res->is_chunked && !answers_head(ctx))
-        err = buf_append(&ctx->x->out, "0\r\n\r\n", 5);
-    if (err == 0 && final && res->has_length && res->length_left > 0 && !answers_head(ctx) &&
-        !has_no_body(res))
-        res->must_close = true; /* the peer waits for what does not come */
-    res->is_composed = final && err == 0;
-    if (err != 0) { /* half a message cannot be mended */
-        res->has_ended = true;
-        ctx->is_broken = true;
-    }
-    spinlock_unlock(&res->lock);
-    return err;
-}
-
 /* ---- sending --------------------------------------------------------------------- */
 
 mtev_boolean mtev_http_response_flush(mtev_http_session_ctx *ctx, mtev_boolean final)
@@ -360,9 +217,7 @@ mtev_boolean mtev_http_response_flush(mtev_http_session_ctx *ctx, mtev_boolean f
         return mtev_false;
     if (loop_self != ctx->home->loop)
         return mtev_true; /* a job: what is there is sent when the coroutine goes on */
-    if (response_compose(ctx) != 0)
-        return mtev_false;
-    int err = conn_may_block(ctx) ? conn_send_all(ctx) : conn_send(ctx);
+    int err = ctx->carrier->flush(ctx);
     return err == 0 || err == -EAGAIN ? mtev_true : mtev_false;
 }
 
@@ -374,8 +229,8 @@ mtev_boolean mtev_http_response_end(mtev_http_session_ctx *ctx)
     res->has_ended = true;
     spinlock_unlock(&res->lock);
     /* A handler that has not waited yet is about to be over, and the output leaves with others'. */
-    if (was_open && conn_may_block(ctx) && !ctx->is_dispatching)
-        conn_send_ended(ctx);
+    if (was_open && session_may_block(ctx) && !ctx->is_dispatching)
+        ctx->carrier->send_ended(ctx);
     return was_open && !ctx->is_broken ? mtev_true : mtev_false;
 }
 

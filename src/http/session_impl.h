@@ -1,39 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * conn_impl.h - an HTTP/1 connection, and the exchange (request and response) under way on it.
+ * session_impl.h - what a handler is given: a request, the response to it, and what carries both.
  *
- * A connection that idles is this small struct and a registered event.  When bytes arrive it takes
- * an exchange, with its buffers, from its loop's pool, and gives it back when it idles again.
- *
- *              bytes, no whole head          PENDING               mask
- *   READING <------------------.   .--> HANDLING    .--> WAITING --.
- *      |  `-- head complete --> dispatch ----------'       ^-ready-'
- *      |                           | done
- *      |  all sent, keep-alive     v
- *      |<--------------------- WRITING --all sent, close--> LINGERING --EOF or time--> closed
- *      `-- EOF, time, error --> closed
- *
- *   READING    no request is under way; x is NULL while no byte of the next one has come
- *   HANDLING   a coroutine has the request; readiness is passed on to it
- *   WAITING    the dispatcher is called again when the connection is ready
- *   WRITING    the response is over, and waits for the peer to take it
- *   LINGERING  all is sent and the write side shut; what still comes is dropped
+ * The carrier is an HTTP/1 connection (http1_conn.h) or a stream of HTTP/2.  It embeds the session,
+ * takes an exchange from its loop's pool for each request, and gives it back when that is over.
+ * What request.c and response.c do is the same for all carriers; how it becomes bytes is theirs.
  */
-#ifndef EVENTER_HTTP_CONN_IMPL_H
-#define EVENTER_HTTP_CONN_IMPL_H
+#ifndef EVENTER_HTTP_SESSION_IMPL_H
+#define EVENTER_HTTP_SESSION_IMPL_H
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/spinlock.h"
 #include "eventer/event.h"
 #include "eventer/loop.h"
-#include "eventer/wire.h"
 #include "http/http.h"
 #include "http/http1_body.h"
 #include "http/http1_parse.h"
 #include "http/uri.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #define HTTP_HEAD_NS_MAX             (10 * CLOCK_NS_PER_S) /* from a head's first byte on */
 #define HTTP_KEEPALIVE_NS_MAX        (75 * CLOCK_NS_PER_S) /* from a response to the next request */
@@ -53,14 +41,6 @@
 #define HTTP_KEPT_CAPACITY_MAX       ((size_t)64 * 1024) /* of a buffer back in the pool */
 #define HTTP_POOL_MAX                256                 /* exchanges kept by a loop */
 #define HTTP_STEPS_MAX               64 /* in one turn, before others have theirs */
-
-enum conn_state {
-    CONN_READING = 1,
-    CONN_HANDLING,
-    CONN_WAITING,
-    CONN_WRITING,
-    CONN_LINGERING
-};
 
 struct mtev_http_request {
     struct http1_head head;
@@ -118,24 +98,42 @@ struct http_exchange {
 
 struct http_home;
 
-struct mtev_http_session_ctx { /* a connection */
-    eventer_t e;               /* owned */
+/* How bytes go to and from the peer.  All on the session's loop. */
+struct http_carrier {
+    /*
+     * Give at most len bytes (above 0) of the request's content in buffer (NULL: dropped).  Returns
+     * how many; 0 when it is complete; -1 with errno as mtev_http_session_req_consume() says.  In a
+     * coroutine it yields.
+     */
+    int (*read)(mtev_http_session_ctx *ctx, void *buffer, size_t len, int *mask);
+
+    /*
+     * Send what the response has so far; in a coroutine wait until it is sent.  0; -EAGAIN: it is
+     * sent later; or another -errno: it cannot be sent.
+     */
+    int (*flush)(mtev_http_session_ctx *ctx);
+
+    /* The response has ended and its handler, in a coroutine, has not: the peer need not wait. */
+    void (*send_ended)(mtev_http_session_ctx *ctx);
+
+    /* http_request_done() */
+    void (*done)(mtev_http_session_ctx *ctx);
+};
+
+struct mtev_http_session_ctx {
+    const struct http_carrier *carrier;
+    eventer_t e; /* of the connection; borrowed from the carrier */
     struct http_home *home;
     struct http_exchange *x; /* NULL: idle */
     http_dispatch_func dispatch;
     mtev_acceptor_closure_t *acceptor; /* shared through e */
-    struct wheel_node timer;
-    uint64_t keepalive_ns; /* idle_timeout of its listener; 0: that of its home */
-    uint64_t deadline_ns;  /* 0: none.  The timer may be earlier: then it is set again */
-    struct ring all;
-    struct mail again; /* another turn */
-    uint64_t lingered; /* bytes */
-    uint8_t state;
     _Atomic bool is_broken; /* the peer is gone; nothing more can be sent.  Jobs look at it */
-    bool is_again_due;      /* again is under way: the struct must stay */
-    bool is_closed;
-    bool is_dispatching; /* the dispatcher is on this stack */
-    bool is_running;     /* run() is on this stack: the struct must stay */
+    bool is_dispatching;    /* the dispatcher is on this stack */
+};
+
+struct http_connection { /* embedded in every connection, of HTTP/1 and of HTTP/2 */
+    struct ring all;
+    void (*drain)(struct http_connection *connection); /* the process is about to end */
 };
 
 /* How long a connection may keep its loop waiting, in nanoseconds: the HTTP_*_NS_MAX of above. */
@@ -148,17 +146,30 @@ struct http_home { /* of a loop */
     struct http_times times; /* tests of this layer set shorter ones */
     struct http_exchange *free;
     size_t free_count;
-    struct ring all;
-    size_t count;
+    struct ring connections;
+    size_t count; /* of them */
     bool is_draining;
     time_t date_s;
     char date[HTTP_DATE_LEN + 1]; /* for date_s */
 };
 
-/* ---- exchange.c: memory ---------------------------------------------------------- */
+/* ---- home.c ---------------------------------------------------------------------- */
 
 /* The loop's part, made on first use; NULL: no memory. */
 struct http_home *http_home_self(void);
+
+/* The connection is one of home's from here on, until it leaves. */
+void http_home_enter(struct http_home *home, struct http_connection *connection,
+                     void (*drain)(struct http_connection *connection));
+void http_home_leave(struct http_home *home, struct http_connection *connection);
+
+/* Have connections drained when the process is about to end.  0 or -ENOSPC. */
+int http_home_drain_at_stop(void);
+
+/* The value of Date for this turn (borrowed). */
+const char *http_date(struct http_home *home);
+
+/* ---- exchange.c: memory ---------------------------------------------------------- */
 
 struct http_exchange *exchange_take(struct http_home *home);
 void exchange_give(struct http_home *home, struct http_exchange *x);
@@ -166,38 +177,43 @@ void exchange_give(struct http_home *home, struct http_exchange *x);
 /* Make the exchange ready for the next request, whose head starts at x->start. */
 void exchange_reset(struct http_exchange *x);
 
-/* The value of Date for this turn (borrowed). */
-const char *http_date(struct http_home *home);
+/* True if no response with this status has content: RFC 9110 sections 15.2, 15.3.5 and 15.4.5. */
+static inline bool http_status_has_no_content(int status)
+{
+    return status < 200 || status == 204 || status == 304;
+}
+
+/* True if the response to this request has content: not an answer to HEAD (section 9.3.2). */
+static inline bool session_has_content(const mtev_http_session_ctx *ctx)
+{
+    return !http_status_has_no_content(ctx->x->response.status) &&
+           strcmp(ctx->x->request.method, "HEAD") != 0;
+}
 
 /* ---- request.c ------------------------------------------------------------------- */
 
-/* The head that was just parsed becomes the request of ctx.  0, or the status to answer. */
-int request_begin(mtev_http_session_ctx *ctx);
-
-/* Drop what has come of the body; true if that was all of it. */
-bool request_skip_body(mtev_http_session_ctx *ctx);
+/*
+ * The head that was just parsed, with its spans counted from base (borrowed until the request is
+ * over, and written to), becomes the request of ctx.  0, or the status to answer.
+ */
+int request_begin(mtev_http_session_ctx *ctx, char *base);
 
 /* ---- response.c ------------------------------------------------------------------ */
 
 void response_init(struct http_response *res);
 
-/* Move what the response has into out.  0 or -ENOMEM, -ENOSPC: then it cannot be sent. */
-int response_compose(mtev_http_session_ctx *ctx);
-
-/* ---- conn.c ---------------------------------------------------------------------- */
-
-/* Send what is in out: 0 when all is sent, -EAGAIN, or another -errno when the peer is gone. */
-int conn_send(mtev_http_session_ctx *ctx);
+/* ---- session.c ------------------------------------------------------------------- */
 
 /* True if the calling thread is the loop of ctx and a coroutine runs. */
-bool conn_may_block(mtev_http_session_ctx *ctx);
+bool session_may_block(const mtev_http_session_ctx *ctx);
 
-/* Wait in the coroutine until out is sent.  0 or -errno.  Yields. */
-int conn_send_all(mtev_http_session_ctx *ctx);
+/* Let the dispatcher have the request; as it returns. */
+int session_dispatch(mtev_http_session_ctx *ctx);
 
-/*
- * The response has ended and its handler has not: the peer need not wait for that.  Its loop only.
- */
-void conn_send_ended(mtev_http_session_ctx *ctx);
+/* The request is over: tell the dispatcher. */
+void session_end_request(mtev_http_session_ctx *ctx);
+
+/* The dispatcher is done: give the response an end, if it has none, that says what went wrong. */
+void session_settle(mtev_http_session_ctx *ctx);
 
 #endif

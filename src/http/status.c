@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "http/conn_impl.h"
+#include "http/session_impl.h"
 
 #include <string.h>
 

@@ -16,7 +16,7 @@
 
 #include "conf/conf.h"
 #include "coro/coro.h"
-#include "http/conn_impl.h"
+#include "http/session_impl.h"
 #include "listener/listener.h"
 
 struct handler {

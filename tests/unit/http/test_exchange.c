@@ -7,7 +7,7 @@
 #include "in_loop.h"
 
 #include "base/alloc.h"
-#include "http/conn_impl.h"
+#include "http/session_impl.h"
 
 #include <time.h>
 

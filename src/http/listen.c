@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen.c - listeners that speak HTTP.
+ */
+#include "http/http1_conn.h"
+
+#include "listener/listener.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void accepted(eventer_t e, void *context)
+{
+    const http_dispatch_func dispatch = (http_dispatch_func)(uintptr_t)context;
+    struct http_home *home = http_home_self();
+    int mask, err = home == NULL ? -ENOMEM : http1_conn_begin(e, home, dispatch);
+    if (err == 0)
+        return;
+    mtevL(mtev_error, "http: a connection is dropped: %s\n", strerror(-err));
+    edge_unregister(e);
+    e->wire->close(e->fd, &mask, e);
+    e->fd = -1;
+    eventer_free(e);
+}
+
+/* To whoever connects when there are too many already. */
+static const char refusal[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                              "Retry-After: 1\r\nConnection: close\r\n\r\n";
+
+int http_register_listener(const char *name, http_dispatch_func dispatch_func)
+{
+    int err = http_home_drain_at_stop();
+    if (err == 0)
+        err = listener_register_type(name, accepted, (void *)(uintptr_t)dispatch_func);
+    return err != 0 ? err : listener_set_refusal(name, refusal);
+}
