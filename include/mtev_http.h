@@ -40,6 +40,35 @@ typedef enum {
 
 typedef struct mtev_http_session_ctx mtev_http_session_ctx;
 typedef struct mtev_http_request mtev_http_request;
+typedef struct mtev_http_connection mtev_http_connection;
+
+/* ---- a request that goes on later ------------------------------------------------ */
+
+/*
+ * Return the connection of ctx (borrowed), and its event (borrowed): NULL for HTTP/2, where many
+ * sessions share one.
+ */
+API_EXPORT(mtev_http_connection *) mtev_http_session_connection(mtev_http_session_ctx *ctx);
+API_EXPORT(eventer_t) mtev_http_connection_event(mtev_http_connection *conn);
+
+/*
+ * For a handler on the loop's own stack, which needs others to answer: keep the request when the
+ * handler returns, whatever it returns.  Until it is resumed the session stays, any thread may set
+ * and append to the response, and the peer is not read.  Returns the event, which the handler may
+ * give to eventer_remove_fde() as programs for libmtev do; that changes nothing.  NULL: for HTTP/2,
+ * which floats all the same; or in a coroutine, which just waits, and outside a handler: then
+ * nothing floats.  A request that was not resumed after 300 s loses its connection.
+ */
+API_EXPORT(eventer_t) mtev_http_connection_event_float(mtev_http_connection *conn);
+
+/*
+ * The floated request goes on: with what was appended if its response was ended, else by a call of
+ * its handler (of REST: restc->fastpath).  The same is
+ * eventer_trigger(mtev_http_connection_event(conn), EVENTER_READ | EVENTER_WRITE).  Any thread,
+ * once; afterwards only the loop may use the session.  For a request that does not float nothing
+ * happens.
+ */
+API_EXPORT(void) mtev_http_session_resume_after_float(mtev_http_session_ctx *ctx);
 
 /* ---- the request ----------------------------------------------------------------- */
 

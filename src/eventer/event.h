@@ -178,6 +178,8 @@ void fd_event_ready(struct loop *loop, int fd, uint32_t generation, uint32_t pol
  */
 int edge_register(eventer_t e, void (*on_ready)(eventer_t e, uint32_t poll_bits));
 
+#define EDGE_TRIGGERED (1u << 30) /* to on_ready, among the POLL* bits: by eventer_trigger() */
+
 /* End the registration, if there is one; readiness counts as unknown again. */
 void edge_unregister(eventer_t e);
 

@@ -59,6 +59,8 @@ static __attribute__((noinline)) eventer_t remove_other(eventer_t e)
         event_complain("eventer_remove", e, EINVAL, "a job cannot be removed");
         return NULL;
     }
+    if (!e->is_aco && e->edge.on_ready != NULL) /* it is of a layer above, such as HTTP */
+        return NULL;
     if (!e->is_aco)
         return fd_event_remove(e);
     if (e->edge.on_ready == NULL || event_owner(e) != loop_self)
@@ -108,7 +110,7 @@ static void trigger_now(struct loop *loop, eventer_t e, int mask)
                         (mask & EVENTER_EXCEPTION ? POLLIN | POLLOUT : 0u);
         e->edge.may_read = e->edge.may_write = true;
         if (e->edge.on_ready != NULL)
-            e->edge.on_ready(e, bits);
+            e->edge.on_ready(e, bits | EDGE_TRIGGERED);
         return;
     }
     fd_event_trigger(loop, e, mask);

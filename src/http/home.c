@@ -25,6 +25,7 @@ struct http_home *http_home_self(void)
         .body = HTTP_BODY_NS_MAX,
         .write = HTTP_WRITE_NS_MAX,
         .linger = HTTP_LINGER_NS_MAX,
+        .floated = HTTP_FLOAT_NS_MAX,
     };
     ring_init(&home->connections);
     loop_self->http = home;

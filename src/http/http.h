@@ -67,6 +67,12 @@ mtev_acceptor_closure_t *http_session_acceptor(mtev_http_session_ctx *ctx);
 /* Its fd; -1: it is closed. */
 int http_session_fd(const mtev_http_session_ctx *ctx);
 
+/*
+ * True from mtev_http_connection_event_float() until the request goes on: then the dispatcher is
+ * called again, unless the response has ended.  While it floats it may return what it likes.
+ */
+bool http_session_is_floated(const mtev_http_session_ctx *ctx);
+
 /* True if the handler's response was ended by it. */
 bool http_response_has_ended(mtev_http_session_ctx *ctx);
 

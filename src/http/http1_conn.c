@@ -200,6 +200,8 @@ static bool dispatch(struct http1_conn *conn)
         return finish_request(conn);
     if (next == HTTP_DISPATCH_PENDING) {
         conn->deadline_ns = 0;
+        if (http_session_is_floated(&conn->s))
+            set_deadline(conn, conn->s.home->times.floated);
         if (http_response_has_ended(&conn->s)) /* maybe by a job */
             send_ended(&conn->s);
         else if (conn->s.e->edge.writer == NULL) /* what earlier requests were answered */
@@ -418,6 +420,14 @@ static void done(mtev_http_session_ctx *ctx)
         run(conn);
 }
 
+static void resume(mtev_http_session_ctx *ctx)
+{
+    struct http1_conn *conn = list_entry(ctx, struct http1_conn, s);
+    assert(conn->state == CONN_HANDLING);
+    if (http_response_has_ended(ctx) ? finish_request(conn) : dispatch(conn))
+        run(conn);
+}
+
 /* ---- what wakes it --------------------------------------------------------------- */
 
 static void on_ready(eventer_t e, uint32_t poll_bits)
@@ -428,7 +438,9 @@ static void on_ready(eventer_t e, uint32_t poll_bits)
         conn->s.is_broken = true;
     else if (is_handled && e->edge.writer == NULL && conn->s.x->sent < conn->s.x->out.len)
         (void)conn_send(conn); /* what was flushed, or answers an earlier request */
-    if (conn->state == CONN_HANDLING)
+    if ((poll_bits & EDGE_TRIGGERED) != 0 && http_session_is_floated(&conn->s))
+        mtev_http_session_resume_after_float(&conn->s);
+    else if (conn->state == CONN_HANDLING)
         coro_on_ready(e, poll_bits);
     else if (!conn->is_again_due)
         run(conn);
@@ -457,6 +469,14 @@ static void on_deadline(struct wheel_node *node)
         set_deadline(conn, HTTP_GRACE_NS);
         return;
     }
+    if (conn->state == CONN_HANDLING) { /* it floats, and whoever has it may still write to it */
+        mtevL(mtev_error, "http: %s: its handler floated the request and has not resumed it\n",
+              conn->s.x->request.path);
+        conn->deadline_ns = 0;
+        conn->s.is_broken = true;
+        (void)shutdown(conn->s.e->fd, SHUT_RDWR);
+        return;
+    }
     bool has_begun = conn->state == CONN_READING && conn->s.x != NULL;
     if (has_begun || conn->state == CONN_WAITING) {
         if (has_begun)
@@ -483,6 +503,8 @@ static const struct http_carrier carrier = {
     .flush = flush,
     .send_ended = send_ended,
     .done = done,
+    .resume = resume,
+    .has_own_event = true,
 };
 
 int http1_conn_begin(eventer_t e, struct http_home *home, http_dispatch_func dispatch_func)

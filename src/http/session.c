@@ -19,8 +19,59 @@ int session_dispatch(mtev_http_session_ctx *ctx)
     ctx->is_dispatching = true;
     int next = ctx->dispatch(ctx);
     ctx->is_dispatching = false;
-    return next;
+    return http_session_is_floated(ctx) ? HTTP_DISPATCH_PENDING : next;
 }
+
+/* ---- floating -------------------------------------------------------------------- */
+
+bool http_session_is_floated(const mtev_http_session_ctx *ctx)
+{
+    return atomic_load_explicit(&ctx->floating, memory_order_relaxed) != FLOAT_NO;
+}
+
+static void resume(struct mail *mail, struct loop *loop)
+{
+    mtev_http_session_ctx *ctx = list_entry(mail, mtev_http_session_ctx, resume);
+    (void)loop;
+    atomic_store_explicit(&ctx->floating, FLOAT_NO, memory_order_relaxed);
+    ctx->carrier->resume(ctx);
+}
+
+mtev_http_connection *mtev_http_session_connection(mtev_http_session_ctx *ctx)
+{
+    return (mtev_http_connection *)ctx;
+}
+
+static mtev_http_session_ctx *session_of(mtev_http_connection *conn)
+{
+    return (mtev_http_session_ctx *)conn;
+}
+
+eventer_t mtev_http_connection_event(mtev_http_connection *conn)
+{
+    mtev_http_session_ctx *ctx = session_of(conn);
+    return ctx->carrier->has_own_event ? ctx->e : NULL;
+}
+
+eventer_t mtev_http_connection_event_float(mtev_http_connection *conn)
+{
+    mtev_http_session_ctx *ctx = session_of(conn);
+    if (loop_self != ctx->home->loop || coro_self() != NULL || !ctx->is_dispatching)
+        return NULL;
+    ctx->resume.run = resume;
+    atomic_store_explicit(&ctx->floating, FLOAT_OUT, memory_order_relaxed);
+    return mtev_http_connection_event(conn);
+}
+
+void mtev_http_session_resume_after_float(mtev_http_session_ctx *ctx)
+{
+    uint8_t out = FLOAT_OUT;
+    /* release, by the mail: what was appended is seen by the loop */
+    if (atomic_compare_exchange_strong(&ctx->floating, &out, FLOAT_BACK))
+        loop_post(ctx->home->loop, &ctx->resume);
+}
+
+/* ---- the end of a request -------------------------------------------------------- */
 
 void session_end_request(mtev_http_session_ctx *ctx)
 {

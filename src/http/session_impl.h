@@ -27,6 +27,7 @@
 #define HTTP_KEEPALIVE_NS_MAX        (75 * CLOCK_NS_PER_S) /* from a response to the next request */
 #define HTTP_BODY_NS_MAX             (30 * CLOCK_NS_PER_S) /* without a byte of the body */
 #define HTTP_WRITE_NS_MAX            (30 * CLOCK_NS_PER_S) /* without the peer taking a byte */
+#define HTTP_FLOAT_NS_MAX            (300 * CLOCK_NS_PER_S) /* for a floated request to go on */
 #define HTTP_LINGER_NS_MAX           (2 * CLOCK_NS_PER_S)
 #define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 28)     /* of a body that nobody wants */
 #define HTTP_GRACE_NS                (500 * CLOCK_NS_PER_MS) /* to come when the process ends */
@@ -118,6 +119,17 @@ struct http_carrier {
 
     /* http_request_done() */
     void (*done)(mtev_http_session_ctx *ctx);
+
+    /* The request that was floated goes on, on the loop's own stack. */
+    void (*resume)(mtev_http_session_ctx *ctx);
+
+    bool has_own_event; /* the connection is of this session alone */
+};
+
+enum session_float {
+    FLOAT_NO = 0,
+    FLOAT_OUT, /* the handler says later that the request goes on */
+    FLOAT_BACK /* it has said so, and the mail is under way */
 };
 
 struct mtev_http_session_ctx {
@@ -127,8 +139,10 @@ struct mtev_http_session_ctx {
     struct http_exchange *x; /* NULL: idle */
     http_dispatch_func dispatch;
     mtev_acceptor_closure_t *acceptor; /* shared through e */
-    _Atomic bool is_broken; /* the peer is gone; nothing more can be sent.  Jobs look at it */
-    bool is_dispatching;    /* the dispatcher is on this stack */
+    _Atomic bool is_broken;   /* the peer is gone; nothing more can be sent.  Jobs look at it */
+    bool is_dispatching;      /* the dispatcher is on this stack */
+    _Atomic uint8_t floating; /* enum session_float */
+    struct mail resume;
 };
 
 struct http_connection { /* embedded in every connection, of HTTP/1 and of HTTP/2 */
@@ -138,7 +152,7 @@ struct http_connection { /* embedded in every connection, of HTTP/1 and of HTTP/
 
 /* How long a connection may keep its loop waiting, in nanoseconds: the HTTP_*_NS_MAX of above. */
 struct http_times {
-    uint64_t head, keepalive, body, write, linger;
+    uint64_t head, keepalive, body, write, linger, floated;
 };
 
 struct http_home { /* of a loop */
@@ -207,7 +221,7 @@ void response_init(struct http_response *res);
 /* True if the calling thread is the loop of ctx and a coroutine runs. */
 bool session_may_block(const mtev_http_session_ctx *ctx);
 
-/* Let the dispatcher have the request; as it returns. */
+/* Let the dispatcher have the request; as it returns, and PENDING if it floated the request. */
 int session_dispatch(mtev_http_session_ctx *ctx);
 
 /* The request is over: tell the dispatcher. */

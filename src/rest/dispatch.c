@@ -111,6 +111,8 @@ static int call(struct rest_request *req)
 static int run(struct rest_request *req)
 {
     int mask = call(req);
+    if (http_session_is_floated(req->restc.http_ctx))
+        return HTTP_DISPATCH_PENDING;
     if (mask != 0)
         return mask;
     settle(req);

@@ -95,6 +95,33 @@ static int first_call(mtev_http_rest_closure_t *restc, int npats, char **pats)
     return EVENTER_READ | EVENTER_WRITE | EVENTER_EXCEPTION;
 }
 
+/* The completion of a job: as programs for libmtev are written. */
+static int on_job(eventer_t e, int mask, void *closure, struct timeval *now)
+{
+    mtev_http_rest_closure_t *restc = closure;
+    if (mask == EVENTER_ASYNCH_WORK) {
+        mtev_http_response_ok(restc->http_ctx, "text/plain");
+        mtev_http_response_append_str(restc->http_ctx, "from a job, ");
+    }
+    if (mask == EVENTER_ASYNCH) {
+        mtev_http_connection *conn = mtev_http_session_connection(restc->http_ctx);
+        eventer_trigger(mtev_http_connection_event(conn), EVENTER_READ | EVENTER_WRITE);
+    }
+    return 0;
+}
+
+static int float_for_job(mtev_http_rest_closure_t *restc, int npats, char **pats)
+{
+    mtev_http_connection *conn = mtev_http_session_connection(restc->http_ctx);
+    eventer_t e = mtev_http_connection_event_float(conn);
+    note_end(restc);
+    if (e != NULL)
+        eventer_remove_fde(e);
+    restc->fastpath = second_call;
+    eventer_add_asynch(NULL, eventer_alloc_asynch(on_job, restc));
+    return 0;
+}
+
 static int forget(mtev_http_rest_closure_t *restc, int npats, char **pats)
 {
     note_end(restc);
@@ -174,6 +201,7 @@ static void add_rules(void)
     rule = mtev_http_rest_new_rule("GET", "/nap/", "^(.*)$", nap);
     mtev_rest_mountpoint_set_aco(rule, mtev_true);
     mtev_http_rest_new_rule("GET", "/", "^twice$", first_call);
+    mtev_http_rest_new_rule("GET", "/", "^float$", float_for_job);
     mtev_http_rest_new_rule("GET", "/", "^forget$", forget);
     mtev_http_rest_new_rule("GET", "/", "^minus$", return_minus_one);
     mtev_http_rest_new_rule("GET", "/", "^stuck$", ask_again);
@@ -484,6 +512,14 @@ static void a_classic_handler_that_forgets_to_answer_is_500_and_closes(void **st
     assert_nothing_logged(); /* once a rule */
 }
 
+static void a_floated_request_goes_on_in_its_handlers_next_function(void **state)
+{
+    assert_status(ask("GET", "/float"), 200);
+    assert_string_equal(body_of(reply), "from a job, second\n");
+    await_end();
+    assert_nothing_logged();
+}
+
 static void a_handler_in_a_coroutine_that_forgets_is_ended_for_it(void **state)
 {
     assert_status(ask("GET", "/aco/forget"), 200);
@@ -701,6 +737,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(requests_in_one_go_are_answered_in_order),
     cmocka_unit_test(a_handler_may_have_another_go_on_for_it),
     cmocka_unit_test(a_classic_handler_that_forgets_to_answer_is_500_and_closes),
+    cmocka_unit_test(a_floated_request_goes_on_in_its_handlers_next_function),
     cmocka_unit_test(a_handler_in_a_coroutine_that_forgets_is_ended_for_it),
     cmocka_unit_test(minus_one_is_no_mask),
     cmocka_unit_test(a_handler_may_leave_by_aco_exit),

@@ -171,6 +171,7 @@ static inline void server_times(struct http_times times)
     times.body = times.body == 0 ? HTTP_BODY_NS_MAX : times.body;
     times.write = times.write == 0 ? HTTP_WRITE_NS_MAX : times.write;
     times.linger = times.linger == 0 ? HTTP_LINGER_NS_MAX : times.linger;
+    times.floated = times.floated == 0 ? HTTP_FLOAT_NS_MAX : times.floated;
     for (unsigned i = 0; i < server_loops; i++)
         in_loop(i, server_set_times, &times);
 }
