@@ -110,7 +110,8 @@ class Upgrade(Case):
         clients = [Client(self.port, i % 2 == 0) for i in range(CLIENTS)]
         for client in clients:
             client.start()
-        try:
+        try:  # an upgrade may take less time than the clients' first requests
+            daemon.until(lambda: all(client.answers for client in clients), "answering all")
             for count in range(1, times + 1):
                 before = sum(client.answers for client in clients)
                 prepare(count)
