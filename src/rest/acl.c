@@ -81,6 +81,28 @@ static bool decide(const struct acl *acl, const struct acl_question *question,
     return acl->is_allowed;
 }
 
+static bool has_conditions(const struct acl_conditions *when)
+{
+    return when->has_network || when->url != NULL || when->cn != NULL || when->configs != NULL;
+}
+
+enum acl_for_all acl_for_all(const struct acl_policy *policy)
+{
+    if (policy == NULL || policy->count == 0)
+        return ACL_DENY;
+    const struct acl *first = &policy->acls[0];
+    if (has_conditions(&first->when))
+        return ACL_ASK;
+    bool is_allowed = first->is_allowed;
+    if (first->rules_count > 0) {
+        const struct acl_rule *rule = &first->rules[0];
+        if (has_conditions(&rule->when) || rule->skip_to != 0)
+            return ACL_ASK;
+        is_allowed = rule->is_allowed;
+    }
+    return is_allowed ? ACL_ALLOW : ACL_DENY;
+}
+
 static bool ask(const struct acl_policy *policy, const struct acl_question *question,
                 struct regex_match *match)
 {
@@ -96,10 +118,8 @@ bool acl_allows(const struct acl_policy *policy, const struct acl_question *ques
 {
     if (policy == NULL || question->remote == NULL)
         return false;
-    struct regex_match *match = regex_match_take();
-    if (match == NULL)
-        return false;
-    bool is_allowed = ask(policy, question, match);
-    regex_match_give(match);
+    struct regex_match match = {NULL};
+    bool is_allowed = ask(policy, question, &match);
+    regex_match_give(&match);
     return is_allowed;
 }

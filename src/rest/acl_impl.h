@@ -73,6 +73,14 @@ void acl_policy_free(struct acl_policy *policy);
 /* Free what the conditions own; they may be half made. */
 void acl_conditions_fini(struct acl_conditions *when);
 
+/* What a policy (NULL: none) says to everybody with an address, whatever they ask for. */
+enum acl_for_all {
+    ACL_DENY = 0,
+    ACL_ALLOW,
+    ACL_ASK /* it depends */
+};
+enum acl_for_all acl_for_all(const struct acl_policy *policy);
+
 /* True if the policy (NULL: none) says so; or the one that is in force. */
 bool acl_allows(const struct acl_policy *policy, const struct acl_question *question);
 bool rest_acl_allows(const struct acl_question *question);

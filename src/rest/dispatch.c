@@ -263,13 +263,9 @@ static struct rest_request *find(mtev_http_session_ctx *ctx, struct regex_match 
 static struct rest_request *begin(mtev_http_session_ctx *ctx)
 {
     static char no_name[] = "";
-    struct regex_match *match = regex_match_take();
-    if (match == NULL) {
-        answer_unfound(ctx, -ENOMEM, NULL);
-        return NULL;
-    }
-    struct rest_request *req = find(ctx, match);
-    regex_match_give(match);
+    struct regex_match match = {NULL};
+    struct rest_request *req = find(ctx, &match);
+    regex_match_give(&match);
     if (req == NULL)
         return NULL;
     req->restc.http_ctx = ctx;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 static _Atomic(struct acl_policy *) in_force;               /* NULL: everybody is denied */
+static _Atomic int verdict_for_all;                         /* enum acl_for_all of in_force */
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER; /* of what is below, and of loads */
 static bool has_begun;
 
@@ -32,6 +33,7 @@ static void put_in_force(struct acl_policy *policy)
         mtevL(mtev_notice, "rest: no <acl> in <rest>: rules that are not open deny everybody\n");
     /* release: pairs with the acquire of those who ask */
     struct acl_policy *former = atomic_exchange_explicit(&in_force, policy, memory_order_acq_rel);
+    atomic_store_explicit(&verdict_for_all, acl_for_all(policy), memory_order_release);
     if (former != NULL)
         smr_defer(&former->end, end_policy, sizeof(*former));
     has_begun = true;
@@ -76,6 +78,9 @@ int rest_acl_reload(void)
 
 bool rest_acl_allows(const struct acl_question *question)
 {
+    int known = atomic_load_explicit(&verdict_for_all, memory_order_acquire);
+    if (known != ACL_ASK)
+        return known == ACL_ALLOW && question->remote != NULL;
     smr_begin();
     bool is_allowed = acl_allows(atomic_load_explicit(&in_force, memory_order_acquire), question);
     smr_end();

@@ -6,11 +6,13 @@
 #include "base/alloc.h"
 #include "eventer/loop.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <pcre2.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +26,15 @@ struct contexts {
 };
 
 struct spare {
-    alignas(CACHE_LINE_LEN) _Atomic(struct regex_match *) match;
+    alignas(CACHE_LINE_LEN) _Atomic(pcre2_match_data *) data;
+};
+
+struct regex {
+    pcre2_code *code;
+    size_t groups;
+    bool is_literal; /* it matches what equals literal, and nothing else */
+    size_t literal_len;
+    char literal[];
 };
 
 static _Atomic(struct contexts *) shared;
@@ -82,14 +92,11 @@ static struct contexts *get_contexts(void)
     return known;
 }
 
-static pcre2_code *code_of(const struct regex *regex)
+static size_t groups_of(const pcre2_code *code)
 {
-    return (pcre2_code *)(uintptr_t)regex;
-}
-
-static pcre2_match_data *data_of(const struct regex_match *match)
-{
-    return (pcre2_match_data *)(uintptr_t)match;
+    uint32_t groups = 0;
+    pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &groups);
+    return groups;
 }
 
 static int compile(pcre2_compile_context *context, const char *text,
@@ -113,6 +120,27 @@ static int compile(pcre2_compile_context *context, const char *text,
     return -EINVAL;
 }
 
+/*
+ * The text that alone matches expression, which is ^TEXT$ where TEXT has nothing that means
+ * anything, goes into out (of the size of expression), with its length.  False: it is another one.
+ */
+static bool literal_of(const char *expression, char *out, size_t *ret_len)
+{
+    size_t len = strlen(expression), to = 0;
+    if (len < 2 || expression[0] != '^' || expression[len - 1] != '$')
+        return false;
+    for (size_t i = 1; i < len - 1; i++) {
+        char c = expression[i];
+        if (c == '\\' && i + 2 < len && strchr(".-/", expression[i + 1]) != NULL)
+            c = expression[++i];
+        else if (!isalnum((unsigned char)c) && strchr("/_-~,:;=@&%", c) == NULL)
+            return false;
+        out[to++] = c;
+    }
+    *ret_len = to;
+    return true;
+}
+
 int regex_compile(const char *text, char reason[static REGEX_REASON_SIZE], struct regex **out)
 {
     struct contexts *known = get_contexts();
@@ -121,36 +149,40 @@ int regex_compile(const char *text, char reason[static REGEX_REASON_SIZE], struc
                  REGEX_EXPRESSION_MAX);
         return -EINVAL;
     }
+    struct regex *regex = alloc_zeroed(1, sizeof(*regex) + strlen(text));
     pcre2_compile_context *context =
         known == NULL ? NULL : pcre2_compile_context_create(known->memory);
-    if (context == NULL)
-        return -ENOMEM;
-    pcre2_code *code = NULL;
-    int err = compile(context, text, reason, &code);
+    int err = regex == NULL || context == NULL ? -ENOMEM : 0;
+    if (err == 0)
+        err = compile(context, text, reason, &regex->code);
     pcre2_compile_context_free(context);
-    if (err != 0)
-        return err;
-    if (regex_groups((struct regex *)code) > REGEX_GROUPS_MAX) {
+    if (err == 0)
+        regex->groups = groups_of(regex->code);
+    if (err == 0 && regex->groups > REGEX_GROUPS_MAX) {
         snprintf(reason, REGEX_REASON_SIZE, "the expression has more than %d groups",
                  REGEX_GROUPS_MAX);
-        pcre2_code_free(code);
-        return -EINVAL;
+        err = -EINVAL;
     }
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* where that cannot be, it is interpreted */
-    *out = (struct regex *)code;
+    if (err != 0) {
+        regex_free(regex);
+        return err;
+    }
+    regex->is_literal = literal_of(text, regex->literal, &regex->literal_len);
+    pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE); /* where not, it is interpreted */
+    *out = regex;
     return 0;
 }
 
 void regex_free(struct regex *regex)
 {
-    pcre2_code_free(code_of(regex));
+    if (regex != NULL)
+        pcre2_code_free(regex->code);
+    alloc_free(regex);
 }
 
 size_t regex_groups(const struct regex *regex)
 {
-    uint32_t groups = 0;
-    pcre2_pattern_info(code_of(regex), PCRE2_INFO_CAPTURECOUNT, &groups);
-    return groups;
+    return regex->groups;
 }
 
 static struct spare *own_spare(void)
@@ -158,35 +190,38 @@ static struct spare *own_spare(void)
     return &spares[loop_self == NULL ? 0 : (unsigned)loop_self->index % SPARES_COUNT];
 }
 
-struct regex_match *regex_match_take(void)
+static pcre2_match_data *take_data(const struct contexts *known)
 {
     /* acquire: pairs with the release in regex_match_give() */
-    struct regex_match *match =
-        atomic_exchange_explicit(&own_spare()->match, NULL, memory_order_acquire);
-    if (match != NULL)
-        return match;
-    struct contexts *known = get_contexts();
-    return known == NULL
-               ? NULL
-               : (struct regex_match *)pcre2_match_data_create(REGEX_GROUPS_MAX + 1, known->memory);
+    pcre2_match_data *data =
+        atomic_exchange_explicit(&own_spare()->data, NULL, memory_order_acquire);
+    return data != NULL ? data : pcre2_match_data_create(REGEX_GROUPS_MAX + 1, known->memory);
 }
 
 void regex_match_give(struct regex_match *match)
 {
-    struct regex_match *other =
-        atomic_exchange_explicit(&own_spare()->match, match, memory_order_acq_rel);
-    pcre2_match_data_free(data_of(other));
+    if (match->room == NULL)
+        return;
+    pcre2_match_data *other =
+        atomic_exchange_explicit(&own_spare()->data, match->room, memory_order_acq_rel);
+    match->room = NULL;
+    pcre2_match_data_free(other);
 }
 
 int regex_find(const struct regex *regex, const char *text, size_t len, struct regex_match *match)
 {
+    if (regex->is_literal)
+        return len == regex->literal_len && memcmp(text, regex->literal, len) == 0;
     const struct contexts *known = atomic_load_explicit(&shared, memory_order_acquire);
+    if (match->room == NULL)
+        match->room = take_data(known);
+    if (match->room == NULL)
+        return -ENOMEM;
     /* The machine code directly, or the interpreter where there is none. */
     int found =
-        pcre2_jit_match(code_of(regex), (PCRE2_SPTR)text, len, 0, 0, data_of(match), known->bounds);
+        pcre2_jit_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, match->room, known->bounds);
     if (found == PCRE2_ERROR_JIT_BADOPTION)
-        found =
-            pcre2_match(code_of(regex), (PCRE2_SPTR)text, len, 0, 0, data_of(match), known->bounds);
+        found = pcre2_match(regex->code, (PCRE2_SPTR)text, len, 0, 0, match->room, known->bounds);
     if (found > 0)
         return found;
     if (found == PCRE2_ERROR_NOMATCH)
@@ -196,7 +231,7 @@ int regex_find(const struct regex *regex, const char *text, size_t len, struct r
 
 struct regex_span regex_span(const struct regex_match *match, const char *text, size_t group)
 {
-    const size_t *offsets = pcre2_get_ovector_pointer(data_of(match));
+    const size_t *offsets = pcre2_get_ovector_pointer(match->room);
     size_t start = offsets[2 * group];
     size_t end = offsets[2 * group + 1];
     if (start == PCRE2_UNSET)

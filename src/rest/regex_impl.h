@@ -19,8 +19,11 @@
 #define REGEX_HEAP_KIB_MAX   1024   /* that a match without JIT may take */
 #define REGEX_REASON_SIZE    160    /* of what is wrong with an expression, with the NUL */
 
-struct regex;       /* immutable: shared by all threads */
-struct regex_match; /* room for the result of one match */
+struct regex; /* immutable: shared by all threads */
+
+struct regex_match { /* the result of one match; zeroed before the first */
+    void *room;      /* taken when a match needs it */
+};
 
 struct regex_span {
     const char *start; /* NULL: the group took no part */
@@ -38,19 +41,17 @@ void regex_free(struct regex *regex);
 size_t regex_groups(const struct regex *regex);
 
 /*
- * Take room for one match at a time, and give it back in the same call of the loop.  NULL: no
- * memory. Cost: one atomic exchange; an allocation only for the first of a loop.
- */
-struct regex_match *regex_match_take(void);
-void regex_match_give(struct regex_match *match);
-
-/*
  * Look for regex in the len bytes at text.  Returns how many spans are set, the whole one included;
- * 0 if it does not match; or -EOVERFLOW (a bound was met) or -ENOMEM.
+ * 0 if it does not match; or -EOVERFLOW (a bound was met) or -ENOMEM.  match may be used for one
+ * after the other, and is given back in the same call of the loop.  Cost: for ^TEXT$ a comparison;
+ * else that of PCRE2's machine code, and for the first with match an atomic exchange.
  */
 int regex_find(const struct regex *regex, const char *text, size_t len, struct regex_match *match);
 
-/* The span of a group (1 and up; 0: the whole) of the last match in text. */
+/* Give back what match has taken. */
+void regex_match_give(struct regex_match *match);
+
+/* The span of a group (1 and up) of the last match in text. */
 struct regex_span regex_span(const struct regex_match *match, const char *text, size_t group);
 
 #endif

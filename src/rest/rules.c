@@ -279,7 +279,10 @@ int rules_allow(const struct rules_place *place, struct regex_match *match, stru
     const struct mtev_rest_mountpoint *rule =
         atomic_load_explicit(&place->base->first, memory_order_acquire);
     while (rule != NULL && err == 0) {
-        if (regex_find(rule->regex, place->rest, place->rest_len, match) > 0) {
+        int found = regex_find(rule->regex, place->rest, place->rest_len, match);
+        if (found == -ENOMEM)
+            err = found;
+        if (found > 0) {
             err = append_method(text, rule->method);
             if (err == 0 && strcmp(rule->method, "GET") == 0)
                 err = append_method(text, "HEAD");

@@ -216,16 +216,54 @@ static void an_expression_that_takes_too_long_denies(void **state)
     free(path);
 }
 
-static void without_memory_all_is_denied(void **state)
+static void what_is_the_same_for_all_is_known_before(void **state)
 {
-    struct acl_policy *policy = compiled("<acl type='allow'/>");
-    struct regex_match *kept = regex_match_take();
+    static const struct {
+        const char *acls;
+        enum acl_for_all verdict;
+    } policies[] = {
+        {"", ACL_DENY},
+        {"<acl/>", ACL_DENY},
+        {"<acl type='allow'/>", ACL_ALLOW},
+        {"<acl type='allow'><rule type='deny'/><rule type='allow' url='x'/></acl>", ACL_DENY},
+        {"<acl><rule type='allow'/></acl><acl type='deny' ip='10.0.0.1'/>", ACL_ALLOW},
+        {"<acl type='allow' url='x'/>", ACL_ASK},
+        {"<acl type='allow' ip='10.0.0.1'/>", ACL_ASK},
+        {"<acl type='allow' cn='x'/>", ACL_ASK},
+        {"<acl type='allow' listener_key='x'/>", ACL_ASK},
+        {"<acl><rule type='allow' url='x'/></acl>", ACL_ASK},
+        {"<acl><rule skipto='x'/><rule name='x' type='allow'/></acl>", ACL_ASK},
+    };
+    assert_int_equal(acl_for_all(NULL), ACL_DENY);
+    for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+        struct acl_policy *policy = compiled(policies[i].acls);
+        assert_int_equal(acl_for_all(policy), policies[i].verdict);
+        if (policies[i].verdict != ACL_ASK)
+            assert_int_equal(allows(policy, "/x", "10.0.0.2"), policies[i].verdict == ACL_ALLOW);
+        acl_policy_free(policy);
+    }
+}
+
+static void without_memory_for_a_match_all_is_denied(void **state)
+{
+    struct acl_policy *policy = compiled("<acl type='allow'><rule url='^/a+' type='allow'/></acl>");
+    struct acl_policy *other = compiled("<acl type='allow'/>");
+    char reason[REGEX_REASON_SIZE];
+    struct regex *regex = NULL;
+    struct regex_match kept = {NULL};
+    assert_int_equal(regex_compile("(a)", reason, &regex), 0);
+    assert_int_equal(regex_find(regex, "a", 1, &kept), 2); /* so that another has to be made */
     alloc_fail_nth(1, 1);
-    bool is_allowed = allows(policy, "/", "10.0.0.1");
+    bool is_allowed = allows(policy, "/a", "10.0.0.1");
+    alloc_fail_nth(1, 1);
+    bool needs_none = allows(other, "/a", "10.0.0.1");
     alloc_fail_nth(0, 0);
     assert_false(is_allowed);
-    if (kept != NULL)
-        regex_match_give(kept);
+    assert_true(needs_none);
+    assert_true(allows(policy, "/a", "10.0.0.1"));
+    regex_match_give(&kept);
+    regex_free(regex);
+    acl_policy_free(other);
     acl_policy_free(policy);
 }
 
@@ -236,6 +274,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_a_policy_all_is_denied),
     cmocka_unit_test(a_peer_without_an_address_is_denied),
     cmocka_unit_test(an_expression_that_takes_too_long_denies),
-    cmocka_unit_test(without_memory_all_is_denied),
+    cmocka_unit_test(what_is_the_same_for_all_is_known_before),
+    cmocka_unit_test(without_memory_for_a_match_all_is_denied),
 };
 HARNESS_MAIN(tests)

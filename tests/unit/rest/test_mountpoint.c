@@ -29,10 +29,10 @@ static struct mtev_rest_mountpoint *rule_at(const char *base)
 {
     struct mtev_rest_mountpoint *rule = NULL;
     struct rules_place place;
-    struct regex_match *match = regex_match_take();
+    struct regex_match match = {NULL};
     assert_int_equal(rules_locate(mountpoint_rules(), base, strlen(base), &place), 0);
-    assert_true(rules_find(&place, "GET", match, &rule) > 0);
-    regex_match_give(match);
+    assert_true(rules_find(&place, "GET", &match, &rule) > 0);
+    regex_match_give(&match);
     return rule;
 }
 

@@ -28,10 +28,9 @@ static struct regex *compiled(const char *text)
 static int found(const char *expression, const char *text, size_t len)
 {
     struct regex *regex = compiled(expression);
-    struct regex_match *match = regex_match_take();
-    assert_non_null(match);
-    int result = regex_find(regex, text, len, match);
-    regex_match_give(match);
+    struct regex_match match = {NULL};
+    int result = regex_find(regex, text, len, &match);
+    regex_match_give(&match);
     regex_free(regex);
     return result;
 }
@@ -58,15 +57,15 @@ static void it_gives_what_the_groups_captured(void **state)
 {
     const char *text = "users/42";
     struct regex *regex = compiled("^(\\w+)/(\\d+)(/x)?(y)?$");
-    struct regex_match *match = regex_match_take();
+    struct regex_match match = {NULL};
     assert_int_equal(regex_groups(regex), 4);
-    assert_int_equal(regex_find(regex, text, strlen(text), match), 3);
-    struct regex_span first = regex_span(match, text, 1);
+    assert_int_equal(regex_find(regex, text, strlen(text), &match), 3);
+    struct regex_span first = regex_span(&match, text, 1);
     assert_ptr_equal(first.start, text);
     assert_int_equal(first.len, 5);
-    assert_int_equal(regex_span(match, text, 2).len, 2);
-    assert_null(regex_span(match, text, 3).start);
-    regex_match_give(match);
+    assert_int_equal(regex_span(&match, text, 2).len, 2);
+    assert_null(regex_span(&match, text, 3).start);
+    regex_match_give(&match);
     regex_free(regex);
 }
 
@@ -117,10 +116,10 @@ static void the_number_of_groups_has_a_limit(void **state)
             continue;
         }
         assert_int_equal(err, 0);
-        struct regex_match *match = regex_match_take();
-        assert_int_equal(regex_find(regex, letters, groups, match), (int)groups + 1);
-        assert_ptr_equal(regex_span(match, letters, groups).start, letters + groups - 1);
-        regex_match_give(match);
+        struct regex_match match = {NULL};
+        assert_int_equal(regex_find(regex, letters, groups, &match), (int)groups + 1);
+        assert_ptr_equal(regex_span(&match, letters, groups).start, letters + groups - 1);
+        regex_match_give(&match);
         regex_free(regex);
     }
 }
@@ -143,40 +142,79 @@ static void a_hostile_text_meets_a_bound(void **state)
 
 static void room_for_a_match_is_kept_for_the_next(void **state)
 {
-    struct regex_match *first = regex_match_take();
-    regex_match_give(first);
-    struct regex_match *second = regex_match_take();
-    assert_ptr_equal(second, first);
-    struct regex_match *third = regex_match_take(); /* another at the same time is another */
-    assert_non_null(third);
-    assert_ptr_not_equal(third, second);
-    regex_match_give(second);
-    regex_match_give(third);
+    struct regex *regex = compiled("^(a)");
+    struct regex_match first = {NULL}, second = {NULL}, third = {NULL};
+    assert_int_equal(regex_find(regex, "a", 1, &first), 2);
+    const void *room = first.room;
+    regex_match_give(&first);
+    assert_null(first.room);
+    assert_int_equal(regex_find(regex, "a", 1, &second), 2);
+    assert_ptr_equal(second.room, room);
+    assert_int_equal(regex_find(regex, "a", 1, &third), 2); /* another at the same time */
+    assert_ptr_not_equal(third.room, room);
+    regex_match_give(&second);
+    regex_match_give(&third);
+    regex_free(regex);
+}
+
+static void a_text_between_anchors_is_compared(void **state)
+{
+    static const struct {
+        const char *expression, *text;
+    } cases[] = {
+        {"^$", ""},
+        {"^users/all$", "users/all"},
+        {"^a\\.b\\-c\\/d$", "a.b-c/d"},
+        {"^%20~x,y:z;k=v@h&$", "%20~x,y:z;k=v@h&"},
+    };
+    static const char *const others[] = {"^a.b$", "^a+$",  "a$",    "^a",   "^a\\d$",
+                                         "^a\\$", "^(a)$", "^a|b$", "^a b$"};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct regex *regex = compiled(cases[i].expression);
+        struct regex_match match = {NULL};
+        char longer[64];
+        snprintf(longer, sizeof(longer), "%sx", cases[i].text);
+        const size_t len = strlen(cases[i].text);
+        assert_int_equal(regex_find(regex, cases[i].text, len, &match), 1);
+        assert_int_equal(regex_find(regex, longer, len + 1, &match), 0);
+        longer[0] = '!';
+        assert_int_equal(regex_find(regex, longer, len, &match), len == 0);
+        assert_null(match.room); /* none was needed */
+        regex_free(regex);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct regex *regex = compiled(others[i]);
+        struct regex_match match = {NULL};
+        (void)regex_find(regex, "a", 1, &match);
+        assert_non_null(match.room);
+        regex_match_give(&match);
+        regex_free(regex);
+    }
 }
 
 static void compile_and_find(void *closure)
 {
     char reason[REGEX_REASON_SIZE] = "";
     struct regex *regex = NULL;
-    struct regex_match *kept = regex_match_take(); /* so that the one below is a new one */
-    struct regex_match *match = regex_match_take();
+    struct regex_match kept = {NULL}, match = {NULL};
+    (void)regex_find(closure, "c", 1, &kept); /* so that the one below needs a new one */
     int err = regex_compile("^(a)|b$", reason, &regex);
     if (err != 0)
         assert_int_equal(err, -ENOMEM);
-    if (match != NULL && regex != NULL) {
-        int result = regex_find(regex, "a", 1, match);
+    if (regex != NULL) {
+        int result = regex_find(regex, "a", 1, &match);
         assert_true(result == 2 || result == -ENOMEM);
     }
-    if (match != NULL)
-        regex_match_give(match);
-    if (kept != NULL)
-        regex_match_give(kept);
+    regex_match_give(&match);
+    regex_match_give(&kept);
     regex_free(regex);
 }
 
 static void it_bears_the_failure_of_each_allocation(void **state)
 {
-    harness_fail_each_allocation(compile_and_find, NULL);
+    struct regex *other = compiled("(c)");
+    harness_fail_each_allocation(compile_and_find, other);
+    regex_free(other);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -189,5 +227,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_number_of_groups_has_a_limit),
     cmocka_unit_test(a_hostile_text_meets_a_bound),
     cmocka_unit_test(room_for_a_match_is_kept_for_the_next),
+    cmocka_unit_test(a_text_between_anchors_is_compared),
 };
 HARNESS_MAIN(tests)

@@ -43,12 +43,11 @@ static const struct mtev_rest_mountpoint *ask(const struct rules *rules, const c
 {
     struct rules_place place;
     struct mtev_rest_mountpoint *rule = NULL;
-    struct regex_match *match = regex_match_take();
-    assert_non_null(match);
+    struct regex_match match = {NULL};
     *ret_found = rules_locate(rules, path, strlen(path), &place);
     if (*ret_found == 0)
-        *ret_found = rules_find(&place, method, match, &rule);
-    regex_match_give(match);
+        *ret_found = rules_find(&place, method, &match, &rule);
+    regex_match_give(&match);
     return *ret_found > 0 ? rule : NULL;
 }
 
@@ -118,14 +117,14 @@ static void the_expression_sees_what_is_behind_the_base(void **state)
     const char *path = "/users/42/posts";
     rules_init(&rules);
     added(&rules, "GET", "/users/", "^(\\d+)/(\\w+)$");
-    struct regex_match *match = regex_match_take();
+    struct regex_match match = {NULL};
     assert_int_equal(rules_locate(&rules, path, strlen(path), &place), 0);
     assert_ptr_equal(place.rest, path + 7);
-    assert_int_equal(rules_find(&place, "GET", match, &rule), 3);
+    assert_int_equal(rules_find(&place, "GET", &match, &rule), 3);
     assert_int_equal(rule->groups, 2);
     assert_string_equal(rule->base, "/users/");
-    assert_ptr_equal(regex_span(match, place.rest, 2).start, path + 10);
-    regex_match_give(match);
+    assert_ptr_equal(regex_span(&match, place.rest, 2).start, path + 10);
+    regex_match_give(&match);
     rules_fini(&rules);
 }
 
@@ -161,14 +160,14 @@ static void assert_allow(const struct rules *rules, const char *path, const char
 {
     struct buf text;
     struct rules_place place;
-    struct regex_match *match = regex_match_take();
+    struct regex_match match = {NULL};
     buf_init(&text, RULES_ALLOW_MAX);
     assert_int_equal(rules_locate(rules, path, strlen(path), &place), 0);
-    assert_int_equal(rules_allow(&place, match, &text), 0);
+    assert_int_equal(rules_allow(&place, &match, &text), 0);
     assert_int_equal(buf_append(&text, "", 1), 0);
     assert_string_equal(text.bytes, wanted);
     buf_free(&text);
-    regex_match_give(match);
+    regex_match_give(&match);
 }
 
 static void the_methods_of_a_path_are_listed_once_each(void **state)
@@ -193,7 +192,7 @@ static void more_methods_than_fit_are_left_out(void **state)
     struct rules rules;
     struct buf text;
     struct rules_place place;
-    struct regex_match *match = regex_match_take();
+    struct regex_match match = {NULL};
     rules_init(&rules);
     for (int i = 0; i < 40; i++) {
         char method[RULES_METHOD_MAX + 1];
@@ -202,10 +201,10 @@ static void more_methods_than_fit_are_left_out(void **state)
     }
     buf_init(&text, RULES_ALLOW_MAX);
     assert_int_equal(rules_locate(&rules, "/", 1, &place), 0);
-    assert_int_equal(rules_allow(&place, match, &text), 0);
+    assert_int_equal(rules_allow(&place, &match, &text), 0);
     assert_true(text.len <= RULES_ALLOW_MAX && text.len > RULES_ALLOW_MAX - 40);
     buf_free(&text);
-    regex_match_give(match);
+    regex_match_give(&match);
     rules_fini(&rules);
 }
 
@@ -318,13 +317,12 @@ static void *read_all_the_time(void *closure)
     while (!atomic_load(&shared->is_done)) {
         struct rules_place place;
         struct mtev_rest_mountpoint *rule = NULL;
-        struct regex_match *match = regex_match_take();
-        bool is_found = match != NULL && rules_locate(&shared->rules, "/r/77", 5, &place) == 0 &&
-                        rules_find(&place, "GET", match, &rule) > 0;
+        struct regex_match match = {NULL};
+        bool is_found = rules_locate(&shared->rules, "/r/77", 5, &place) == 0 &&
+                        rules_find(&place, "GET", &match, &rule) > 0;
         if (is_found && strcmp(rule->expression, "^77$") != 0)
             wrong++;
-        if (match != NULL)
-            regex_match_give(match);
+        regex_match_give(&match);
     }
     return (void *)(uintptr_t)wrong;
 }
@@ -363,18 +361,17 @@ static void add_and_ask(void *closure)
     int err = add(&rules, "GET", "/a/", "^(b)$", &rule);
     assert_true(err == 0 || err == -ENOMEM);
     assert_int_equal(err == 0, rule != NULL);
-    struct regex_match *match = regex_match_take();
-    if (err == 0 && match != NULL) {
+    struct regex_match match = {NULL};
+    if (err == 0) {
         buf_init(&text, RULES_ALLOW_MAX);
         assert_int_equal(rules_locate(&rules, "/a/b", 4, &place), 0);
-        int found = rules_find(&place, "GET", match, &rule);
+        int found = rules_find(&place, "GET", &match, &rule);
         assert_true(found == 2 || found == -ENOMEM);
-        err = rules_allow(&place, match, &text);
+        err = rules_allow(&place, &match, &text);
         assert_true(err == 0 || err == -ENOMEM);
         buf_free(&text);
     }
-    if (match != NULL)
-        regex_match_give(match);
+    regex_match_give(&match);
     rules_fini(&rules);
 }
 
