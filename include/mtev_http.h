@@ -174,14 +174,13 @@ API_EXPORT(mtev_boolean) mtev_http_response_end(mtev_http_session_ctx *ctx);
 API_EXPORT(mtev_boolean) mtev_http_response_complete(mtev_http_session_ctx *ctx);
 API_EXPORT(mtev_boolean) mtev_http_response_closed(mtev_http_session_ctx *ctx);
 
-/* Status, Content-Type, and a body of any length. */
-#define mtev_http_response_standard(ctx, code, reason, type)                                       \
-    do {                                                                                           \
-        mtev_http_response_status_set(ctx, code, reason);                                          \
-        mtev_http_response_header_set(ctx, "Content-Type", type);                                  \
-        if (!mtev_http_response_option_set(ctx, MTEV_HTTP_CHUNKED))                                \
-            mtev_http_response_option_set(ctx, MTEV_HTTP_CLOSE);                                   \
-    } while (0)
+/*
+ * Status, Content-Type, and a body of any length: status, field and option in one.  type is
+ * NUL-terminated; nothing happens once output has started.
+ */
+API_EXPORT(void)
+mtev_http_response_standard(mtev_http_session_ctx *ctx, int code, const char *reason,
+                            const char *type);
 #define mtev_http_response_ok(ctx, type) mtev_http_response_standard(ctx, 200, "OK", type)
 #define mtev_http_response_not_found(ctx, type)                                                    \
     mtev_http_response_standard(ctx, 404, "NOT FOUND", type)

@@ -21,11 +21,9 @@ void buf_free(struct buf *b)
     buf_init(b, b->max);
 }
 
-int buf_reserve(struct buf *b, size_t extra)
+int buf_grow(struct buf *b, size_t extra)
 {
-    assert(b->len <= b->capacity);
-    if (extra <= b->capacity - b->len)
-        return 0;
+    assert(b->len <= b->capacity && extra > b->capacity - b->len);
     if (extra > b->max - b->len)
         return -ENOSPC;
     size_t wanted = b->len + extra;

@@ -24,20 +24,24 @@ void buf_init(struct buf *b, size_t max);
 /* Give the memory back; b is as after buf_init(). */
 void buf_free(struct buf *b);
 
+/* What buf_reserve() does where there is no room. */
+int buf_grow(struct buf *b, size_t extra);
+
 /*
  * Make room for extra more bytes behind len.  Returns 0, -ENOSPC (past max) or -ENOMEM; on failure
  * b is unchanged.  Capacity at least doubles, so appending is O(1) a byte.
  */
-int buf_reserve(struct buf *b, size_t extra);
+static inline int buf_reserve(struct buf *b, size_t extra)
+{
+    return __builtin_expect(extra <= b->capacity - b->len, 1) ? 0 : buf_grow(b, extra);
+}
 
 /* Append the len bytes at bytes.  Errors as buf_reserve(). */
 static inline int buf_append(struct buf *b, const void *bytes, size_t len)
 {
-    if (len > b->capacity - b->len) {
-        int err = buf_reserve(b, len);
-        if (err != 0)
-            return err;
-    }
+    int err = buf_reserve(b, len);
+    if (err != 0)
+        return err;
     if (len > 0)
         memcpy(b->bytes + b->len, bytes, len);
     b->len += len;

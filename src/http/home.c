@@ -46,7 +46,7 @@ void http_home_leave(struct http_home *home, struct http_connection *connection)
     home->count--;
 }
 
-const char *http_date(struct http_home *home)
+const char *http_ok_line(struct http_home *home)
 {
     time_t now = loop_wall(home->loop)->tv_sec;
     if (now != home->date_s) {
@@ -56,13 +56,14 @@ const char *http_date(struct http_home *home)
                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
         struct tm tm;
         gmtime_r(&now, &tm);
-        snprintf(home->date, sizeof(home->date), "%s, %02u %s %04u %02u:%02u:%02u GMT",
+        snprintf(home->ok, sizeof(home->ok),
+                 "HTTP/1.1 200 OK\r\nDate: %s, %02u %s %04u %02u:%02u:%02u GMT\r\n",
                  days[tm.tm_wday % 7], (unsigned)tm.tm_mday % 100, months[tm.tm_mon % 12],
                  (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
                  (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
         home->date_s = now;
     }
-    return home->date;
+    return home->ok;
 }
 
 /* ---- when the process ends ------------------------------------------------------- */

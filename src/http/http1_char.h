@@ -79,13 +79,17 @@ static inline const char *http1_char_skip_class(const char *p, const char *end,
     return p;
 }
 
+static inline http1_char_block http1_char_no_field(http1_char_block block)
+{
+    return (http1_char_block)(((block < 0x20) & (block != '\t')) | (block == 0x7f));
+}
+
 static inline const char *http1_char_skip_field(const char *p, const char *end)
 {
     size_t first = sizeof(http1_char_block);
     while (first == sizeof(http1_char_block) && end - p >= (ptrdiff_t)sizeof(http1_char_block)) {
         http1_char_block block = http1_char_load(p);
-        first = http1_char_first(
-            (http1_char_block)(((block < 0x20) & (block != '\t')) | (block == 0x7f)));
+        first = http1_char_first(http1_char_no_field(block));
         p += first;
     }
     return first < sizeof(http1_char_block) ? p : http1_char_skip_class(p, end, HTTP1_CHAR_FIELD);
@@ -112,6 +116,38 @@ static inline const char *http1_char_skip_token(const char *p, const char *end)
             (http1_char_block)((((block | 0x20) - 'a') > 'z' - 'a') & (block != '-')));
     }
     return http1_char_skip_class(p, end, HTTP1_CHAR_TOKEN);
+}
+
+/* All bytes of a text of 8 to 16 bytes, some of them twice. */
+static inline http1_char_block http1_char_load_short(const char *p, size_t len)
+{
+    char both[sizeof(http1_char_block)];
+    memcpy(both, p, 8);
+    memcpy(both + 8, p + len - 8, 8);
+    return http1_char_load(both);
+}
+
+/* True if the whole text may be the content of a field. */
+static inline bool http1_char_is_field(const char *p, size_t len)
+{
+    if (len < 8)
+        return http1_char_skip_class(p, p + len, HTTP1_CHAR_FIELD) == p + len;
+    if (len < sizeof(http1_char_block))
+        return http1_char_first(http1_char_no_field(http1_char_load_short(p, len))) ==
+               sizeof(http1_char_block);
+    return http1_char_skip_field(p, p + len) == p + len;
+}
+
+/* True if the whole text is a token. */
+static inline bool http1_char_is_token(const char *p, size_t len)
+{
+    if (len >= 8 && len <= sizeof(http1_char_block)) {
+        http1_char_block block = http1_char_load_short(p, len);
+        block = (http1_char_block)((((block | 0x20) - 'a') > 'z' - 'a') & (block != '-'));
+        if (http1_char_first(block) == sizeof(block))
+            return true;
+    }
+    return len > 0 && http1_char_skip_token(p, p + len) == p + len;
 }
 
 /* True if the len bytes at text equal lower (len bytes of lower-case text), whatever their case. */

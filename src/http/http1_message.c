@@ -169,6 +169,22 @@ static char *put(char *to, const char *text, size_t len)
 }
 #define PUT_TEXT(to, literal) put((to), (literal), sizeof(literal) - 1)
 
+/* The status line, and Date; ok is http_ok_line(). */
+static char *put_first_lines(char *to, const struct http_response *res, const char *ok)
+{
+    memcpy(to, ok, HTTP_OK_LEN);
+    if (res->status == 200 && res->reason_len == 2 && memcmp(res->reason, "OK", 2) == 0)
+        return to + HTTP_OK_LEN;
+    to += sizeof("HTTP/1.1 ") - 1;
+    *to++ = (char)('0' + res->status / 100);
+    *to++ = (char)('0' + res->status / 10 % 10);
+    *to++ = (char)('0' + res->status % 10);
+    *to++ = ' ';
+    to = put(to, res->reason, res->reason_len);
+    to = PUT_TEXT(to, "\r\nDate: ");
+    return put(to, ok + HTTP_OK_DATE_AT, HTTP_DATE_LEN + 2);
+}
+
 /* Decide how the body is framed, and put the head into out.  final: the body is all there. */
 static int compose_head(mtev_http_session_ctx *ctx, bool final)
 {
@@ -188,19 +204,10 @@ static int compose_head(mtev_http_session_ctx *ctx, bool final)
     }
     res->must_close = res->must_close || !ctx->x->request.head.keep_alive ||
                       ctx->home->is_draining || res->status < 200; /* it would be no answer */
-    int err = buf_reserve(out, res->fields.len + HTTP_REASON_LEN_MAX + 192);
+    int err = buf_reserve(out, res->fields.len + res->body.len + HTTP_REASON_LEN_MAX + 192);
     if (err != 0)
         return err;
-    char *to = out->bytes + out->len;
-    to = PUT_TEXT(to, "HTTP/1.1 ");
-    *to++ = (char)('0' + res->status / 100);
-    *to++ = (char)('0' + res->status / 10 % 10);
-    *to++ = (char)('0' + res->status % 10);
-    *to++ = ' ';
-    to = put(to, res->reason, res->reason_len);
-    to = PUT_TEXT(to, "\r\nDate: ");
-    to = put(to, http_date(ctx->home), HTTP_DATE_LEN);
-    to = PUT_TEXT(to, "\r\n");
+    char *to = put_first_lines(out->bytes + out->len, res, http_ok_line(ctx->home));
     if (res->fields.len > 0)
         to = put(to, res->fields.bytes, res->fields.len);
     if (says_length) {
@@ -258,9 +265,12 @@ int http1_compose(mtev_http_session_ctx *ctx)
     int err = 0;
     if (res->is_composed)
         return 0;
-    spinlock_lock(&res->lock);
-    const bool final = res->has_ended;
-    const bool has_content = session_has_content(ctx);
+    bool final = atomic_load_explicit(&res->has_ended, memory_order_acquire);
+    const bool has_content = session_has_content(ctx), is_shared = !final;
+    if (is_shared) {
+        spinlock_lock(&res->lock);
+        final = res->has_ended;
+    }
     if (final && res->is_torn)
         err = -ENOMEM;
     else if (!res->is_started)
@@ -276,6 +286,7 @@ int http1_compose(mtev_http_session_ctx *ctx)
         res->has_ended = true;
         ctx->is_broken = true;
     }
-    spinlock_unlock(&res->lock);
+    if (is_shared)
+        spinlock_unlock(&res->lock);
     return err;
 }

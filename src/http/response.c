@@ -24,31 +24,41 @@ void response_init(struct http_response *res)
     res->options = 0;
     res->length_left = 0;
     res->is_torn = res->has_length = res->is_started = res->is_chunked = false;
-    res->has_ended = res->is_composed = res->must_close = false;
+    res->is_composed = res->must_close = false;
+    atomic_store_explicit(&res->has_ended, false, memory_order_relaxed);
 }
 
 /* ---- setting --------------------------------------------------------------------- */
 
-/* What may stand in a field's value, and in a reason phrase. */
-static bool is_text(const char *text, size_t len)
+/* With the lock: true if the head may still be changed. */
+static bool is_open(const struct http_response *res)
 {
-    return http1_char_skip_field(text, text + len) == text + len;
+    return !res->is_started && !res->has_ended;
+}
+
+static bool is_status(int code, const char *reason, size_t len)
+{
+    return code >= 100 && code <= 999 && len < HTTP_REASON_LEN_MAX &&
+           http1_char_is_field(reason, len);
+}
+
+static void set_status(struct http_response *res, int code, const char *reason, size_t len)
+{
+    res->status = code;
+    memcpy(res->reason, reason, len);
+    res->reason_len = (uint8_t)len;
 }
 
 mtev_boolean mtev_http_response_status_set(mtev_http_session_ctx *ctx, int code, const char *reason)
 {
     struct http_response *res = &ctx->x->response;
     size_t len = reason == NULL ? 0 : strlen(reason);
-    if (code < 100 || code > 999 || reason == NULL || len >= HTTP_REASON_LEN_MAX ||
-        !is_text(reason, len))
+    if (reason == NULL || !is_status(code, reason, len))
         return mtev_false;
     spinlock_lock(&res->lock);
-    bool ok = !res->is_started && !res->has_ended;
-    if (ok) {
-        res->status = code;
-        memcpy(res->reason, reason, len);
-        res->reason_len = (uint8_t)len;
-    }
+    bool ok = is_open(res);
+    if (ok)
+        set_status(res, code, reason, len);
     spinlock_unlock(&res->lock);
     return ok ? mtev_true : mtev_false;
 }
@@ -68,11 +78,6 @@ static void remove_field(struct buf *fields, const char *name, size_t len)
         }
         line = next;
     }
-}
-
-static bool is_token(const char *name, size_t len)
-{
-    return len > 0 && http1_char_skip_token(name, name + len) == name + len;
 }
 
 /* Put the line of a field, without one of that name before it, among the fields. */
@@ -107,6 +112,8 @@ static bool take_field(struct http_response *res, const char *name, size_t len, 
                        size_t value_len)
 {
     uint64_t length;
+    if (len != 4 && len != 10 && len != 14 && len != 17) /* of the names below */
+        return set_field(res, name, len, value, value_len);
     if (IS_NAMED(name, len, "Transfer-Encoding") || IS_NAMED(name, len, "Date"))
         return false;
     if (IS_NAMED(name, len, "Connection")) {
@@ -128,29 +135,56 @@ mtev_boolean mtev_http_response_header_set(mtev_http_session_ctx *ctx, const cha
 {
     struct http_response *res = &ctx->x->response;
     size_t len = name == NULL ? 0 : strlen(name), value_len = value == NULL ? 0 : strlen(value);
-    if (value == NULL || !is_token(name, len) || !is_text(value, value_len))
+    if (value == NULL || !http1_char_is_token(name, len) || !http1_char_is_field(value, value_len))
         return mtev_false;
     spinlock_lock(&res->lock);
-    bool ok = !res->is_started && !res->has_ended && take_field(res, name, len, value, value_len);
+    bool ok = is_open(res) && take_field(res, name, len, value, value_len);
     spinlock_unlock(&res->lock);
     return ok ? mtev_true : mtev_false;
+}
+
+static void set_options(struct http_response *res, uint32_t opts)
+{
+    res->options |= opts;
+    res->must_close = res->must_close || (opts & MTEV_HTTP_CLOSE) != 0;
+}
+
+static bool can_chunk(const mtev_http_session_ctx *ctx)
+{
+    return ctx->x->request.head.version != 10;
 }
 
 mtev_boolean mtev_http_response_option_set(mtev_http_session_ctx *ctx, uint32_t opts)
 {
     struct http_response *res = &ctx->x->response;
-    bool can_chunk = ctx->x->request.head.version == 11;
     if ((opts & ~(MTEV_HTTP_CHUNKED | MTEV_HTTP_CLOSE)) != 0 ||
-        ((opts & MTEV_HTTP_CHUNKED) != 0 && !can_chunk))
+        ((opts & MTEV_HTTP_CHUNKED) != 0 && !can_chunk(ctx)))
         return mtev_false;
     spinlock_lock(&res->lock);
-    bool ok = !res->is_started && !res->has_ended;
-    if (ok) {
-        res->options |= opts;
-        res->must_close = res->must_close || (opts & MTEV_HTTP_CLOSE) != 0;
-    }
+    bool ok = is_open(res);
+    if (ok)
+        set_options(res, opts);
     spinlock_unlock(&res->lock);
     return ok ? mtev_true : mtev_false;
+}
+
+void mtev_http_response_standard(mtev_http_session_ctx *ctx, int code, const char *reason,
+                                 const char *type)
+{
+    static const char name[] = "Content-Type";
+    struct http_response *res = &ctx->x->response;
+    size_t len = reason == NULL ? 0 : strlen(reason), type_len = type == NULL ? 0 : strlen(type);
+    const bool has_status = reason != NULL && is_status(code, reason, len);
+    const bool has_type = type != NULL && http1_char_is_field(type, type_len);
+    spinlock_lock(&res->lock);
+    if (is_open(res)) {
+        if (has_status)
+            set_status(res, code, reason, len);
+        if (has_type)
+            (void)set_field(res, name, sizeof(name) - 1, type, type_len);
+        set_options(res, can_chunk(ctx) ? MTEV_HTTP_CHUNKED : MTEV_HTTP_CLOSE);
+    }
+    spinlock_unlock(&res->lock);
 }
 
 /* ---- appending ------------------------------------------------------------------- */
@@ -226,7 +260,7 @@ mtev_boolean mtev_http_response_end(mtev_http_session_ctx *ctx)
     struct http_response *res = &ctx->x->response;
     spinlock_lock(&res->lock);
     bool was_open = !res->has_ended;
-    res->has_ended = true;
+    atomic_store_explicit(&res->has_ended, true, memory_order_release);
     spinlock_unlock(&res->lock);
     /* A handler that has not waited yet is about to be over, and the output leaves with others'. */
     if (was_open && session_may_block(ctx) && !ctx->is_dispatching)
@@ -234,21 +268,17 @@ mtev_boolean mtev_http_response_end(mtev_http_session_ctx *ctx)
     return was_open && !ctx->is_broken ? mtev_true : mtev_false;
 }
 
+bool http_response_has_ended(mtev_http_session_ctx *ctx)
+{
+    return atomic_load_explicit(&ctx->x->response.has_ended, memory_order_acquire);
+}
+
 mtev_boolean mtev_http_response_complete(mtev_http_session_ctx *ctx)
 {
-    struct http_response *res = &ctx->x->response;
-    spinlock_lock(&res->lock);
-    bool has_ended = res->has_ended;
-    spinlock_unlock(&res->lock);
-    return has_ended ? mtev_true : mtev_false;
+    return http_response_has_ended(ctx) ? mtev_true : mtev_false;
 }
 
 mtev_boolean mtev_http_response_closed(mtev_http_session_ctx *ctx)
 {
     return ctx->is_broken ? mtev_true : mtev_http_response_complete(ctx);
-}
-
-bool http_response_has_ended(mtev_http_session_ctx *ctx)
-{
-    return mtev_http_response_complete(ctx) == mtev_true;
 }

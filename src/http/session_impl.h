@@ -38,7 +38,9 @@
 #define HTTP_RESPONSE_LEN_MAX        ((size_t)64 << 20)  /* of a response that waits in memory */
 #define HTTP_RESPONSE_FIELDS_LEN_MAX ((size_t)32 * 1024)
 #define HTTP_REASON_LEN_MAX          128
-#define HTTP_DATE_LEN                29                  /* RFC 9110 section 5.6.7, IMF-fixdate */
+#define HTTP_DATE_LEN                29 /* RFC 9110 section 5.6.7, IMF-fixdate */
+#define HTTP_OK_DATE_AT              23 /* where it stands behind HTTP/1.1 200 OK */
+#define HTTP_OK_LEN                  (HTTP_OK_DATE_AT + HTTP_DATE_LEN + 2)
 #define HTTP_KEPT_CAPACITY_MAX       ((size_t)64 * 1024) /* of a buffer back in the pool */
 #define HTTP_POOL_MAX                256                 /* exchanges kept by a loop */
 #define HTTP_STEPS_MAX               64 /* in one turn, before others have theirs */
@@ -67,21 +69,22 @@ struct mtev_http_request {
 };
 
 struct http_response {
-    struct spinlock lock; /* of all that a job may touch: ended, body, fields and what is set */
+    struct spinlock
+        lock; /* until the end, of all that a job may touch: body, fields, what is set */
     int status;
     char reason[HTTP_REASON_LEN_MAX]; /* reason_len of it */
     uint8_t reason_len;
     struct buf fields; /* lines "Name: value\r\n" */
     struct buf body;   /* not yet in out */
     uint32_t options;
-    bool is_torn;         /* a part of it found no memory */
-    bool has_length;      /* Content-Length is known */
-    bool is_started;      /* the head is in out */
-    bool is_chunked;      /* once started */
-    bool has_ended;       /* no more is appended */
-    bool is_composed;     /* ended, and all of it in out */
-    bool must_close;      /* after it */
-    uint64_t length_left; /* of the announced Content-Length, once started */
+    bool is_torn;           /* a part of it found no memory */
+    bool has_length;        /* Content-Length is known */
+    bool is_started;        /* the head is in out */
+    bool is_chunked;        /* once started */
+    _Atomic bool has_ended; /* no more is appended, and who sees it needs no lock */
+    bool is_composed;       /* ended, and all of it in out */
+    bool must_close;        /* after it */
+    uint64_t length_left;   /* of the announced Content-Length, once started */
 };
 
 struct http_exchange {
@@ -164,7 +167,7 @@ struct http_home { /* of a loop */
     size_t count; /* of them */
     bool is_draining;
     time_t date_s;
-    char date[HTTP_DATE_LEN + 1]; /* for date_s */
+    char ok[HTTP_OK_LEN + 1]; /* "HTTP/1.1 200 OK", and a line Date for date_s */
 };
 
 /* ---- home.c ---------------------------------------------------------------------- */
@@ -180,8 +183,17 @@ void http_home_leave(struct http_home *home, struct http_connection *connection)
 /* Have connections drained when the process is about to end.  0 or -ENOSPC. */
 int http_home_drain_at_stop(void);
 
-/* The value of Date for this turn (borrowed). */
-const char *http_date(struct http_home *home);
+/*
+ * "HTTP/1.1 200 OK" CRLF "Date: " and the date of this turn at HTTP_OK_DATE_AT, CRLF: HTTP_OK_LEN
+ * bytes (borrowed).
+ */
+const char *http_ok_line(struct http_home *home);
+
+/* The value of Date for this turn: HTTP_DATE_LEN bytes (borrowed). */
+static inline const char *http_date(struct http_home *home)
+{
+    return http_ok_line(home) + HTTP_OK_DATE_AT;
+}
 
 /* ---- exchange.c: memory ---------------------------------------------------------- */
 

@@ -121,7 +121,8 @@ static void read_date(void *closure)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         loop_self->wall = (struct timeval){.tv_sec = cases[i].time};
         loop_self->has_wall = true;
-        check(strcmp(http_date(home), cases[i].text) == 0);
+        check(memcmp(http_date(home), cases[i].text, HTTP_DATE_LEN) == 0);
+        check_int(strlen(http_ok_line(home)), HTTP_OK_LEN);
     }
 }
 
