@@ -62,47 +62,41 @@ static bool is_ipv6(struct text text)
     return inet_pton(AF_INET6, address, &ignored) == 1;
 }
 
-/* Return the end of the registered name or IPv4 address that starts at text.p. */
-static const char *skip_name(struct text text)
+/* A registered name or IPv4 address: RFC 3986 section 3.2.2. */
+static bool is_name(struct text text)
 {
-    const char *p = http1_char_skip_class(text.p, text.end, HTTP1_CHAR_HOST);
+    const char *p = text.p;
+    if (text_len(text) >= 8 && text_len(text) <= sizeof(http1_char_block)) { /* as most are */
+        http1_char_block block = http1_char_load_short(p, text_len(text));
+        block = (http1_char_block)(((block | 0x20) - 'a' > 'z' - 'a') & (block - '0' > '9' - '0') &
+                                   (block != '-') & (block != '.'));
+        if (http1_char_first(block) == sizeof(block))
+            return true;
+    }
+    p = http1_char_skip_class(p, text.end, HTTP1_CHAR_HOST);
     while (text.end - p >= 3 && *p == '%' && http1_char_hex(p[1]) >= 0 && http1_char_hex(p[2]) >= 0)
         p = http1_char_skip_class(p + 3, text.end, HTTP1_CHAR_HOST);
-    return p;
-}
-
-static bool is_port(struct text text)
-{
-    unsigned port = 0;
-    if (text_len(text) > PORT_DIGITS_MAX)
-        return false;
-    for (const char *p = text.p; p < text.end; p++) {
-        if (*p < '0' || *p > '9')
-            return false;
-        port = port * 10 + (unsigned)(*p - '0');
-    }
-    return port <= PORT_MAX;
+    return p == text.end && p > text.p;
 }
 
 /* host [":" port]: RFC 9110 section 7.2.  An empty host is no http authority (section 4.2.1). */
 static bool is_authority(struct text text)
 {
-    const char *p;
-    if (text.p < text.end && *text.p == '[') {
-        const char *bracket = memchr(text.p, ']', text_len(text));
-        if (bracket == NULL || !is_ipv6((struct text){text.p + 1, bracket}))
-            return false;
-        p = bracket + 1;
-    } else {
-        p = skip_name(text);
-        if (p == text.p)
-            return false;
+    const char *end = text.end; /* of the host */
+    uint32_t port = 0, unit = 1;
+    while (end > text.p && end[-1] >= '0' && end[-1] <= '9') {
+        end--;
+        port +=
+            unit * (uint32_t)(*end - '0'); /* what has too many digits is refused by their number */
+        unit *= 10;
     }
-    if (p == text.end)
-        return true;
-    if (*p++ != ':')
+    const bool has_port = end > text.p && end[-1] == ':';
+    if (has_port && (text.end - end > PORT_DIGITS_MAX || port > PORT_MAX))
         return false;
-    return is_port((struct text){p, text.end});
+    const struct text host = {text.p, has_port ? end - 1 : text.end};
+    if (host.p < host.end && *host.p == '[')
+        return host.end[-1] == ']' && is_ipv6((struct text){host.p + 1, host.end - 1});
+    return is_name(host);
 }
 
 static const char *skip_scheme(struct text text)
