@@ -685,7 +685,7 @@ typedef struct eventer_aco_info {
     const char *loop;       /* the name of its loop */
     const char *state;      /* "running", "ready" (its turn will come) or "parked" */
     const char *waits_for;  /* "nothing", "time", "to read", "to write", "to accept", "a job", */
-                            /* "a gate" or "a coroutine it started" */
+                            /* "a gate", "an answer" or "a coroutine it started" */
     int fd;                 /* that it waits to read, write or accept on; -1: none */
     uint64_t age_ns;        /* to about 0.1 s */
     size_t stack_bytes;     /* on its stack now */

@@ -43,6 +43,7 @@ enum coro_reason {
     CORO_WAITS_FOR_JOB,
     CORO_WAITS_FOR_GATE,
     CORO_WAITS_FOR_TURN,
+    CORO_WAITS_FOR_ANSWER,
 };
 
 struct coro_home;

@@ -76,7 +76,7 @@ const char *coro_reason_text(unsigned reason)
         [CORO_WAITS_FOR_TIME] = "time",       [CORO_WAITS_TO_READ] = "to read",
         [CORO_WAITS_TO_WRITE] = "to write",   [CORO_WAITS_TO_ACCEPT] = "to accept",
         [CORO_WAITS_FOR_JOB] = "a job",       [CORO_WAITS_FOR_GATE] = "a gate",
-        [CORO_WAITS_FOR_TURN] = "its turn",
+        [CORO_WAITS_FOR_TURN] = "its turn",   [CORO_WAITS_FOR_ANSWER] = "an answer",
     };
     return reason < sizeof(texts) / sizeof(texts[0]) ? texts[reason] : "something";
 }

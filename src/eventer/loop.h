@@ -41,9 +41,10 @@ struct loop {
     struct ring recurrents;
     int wall_fd; /* owned; -1: none; see wall.c */
     bool has_said_wall;
-    void *coro; /* what the coroutine layer keeps for this loop */
-    void *http; /* what the HTTP layer keeps for it */
-    void *tls;  /* and what the TLS layer does */
+    void *coro;   /* what the coroutine layer keeps for this loop */
+    void *http;   /* what the HTTP layer keeps for it */
+    void *tls;    /* and what the TLS layer does */
+    void *client; /* and the client layer */
     uint64_t turns;
     struct heart heart;
     struct account account;
