@@ -174,6 +174,58 @@ API_EXPORT(mtev_boolean) mtev_http_response_end(mtev_http_session_ctx *ctx);
 API_EXPORT(mtev_boolean) mtev_http_response_complete(mtev_http_session_ctx *ctx);
 API_EXPORT(mtev_boolean) mtev_http_response_closed(mtev_http_session_ctx *ctx);
 
+/* ---- a WebSocket ----------------------------------------------------------------- */
+
+/* What a message is (RFC 6455 section 5.2).  Receivers see the first two. */
+#define MTEV_HTTP_WEBSOCKET_TEXT   0x1
+#define MTEV_HTTP_WEBSOCKET_BINARY 0x2
+#define MTEV_HTTP_WEBSOCKET_CLOSE                                                                  \
+    0x8 /* its message: nothing, or a status in two bytes and text                                 \
+         */
+#define MTEV_HTTP_WEBSOCKET_PING 0x9
+#define MTEV_HTTP_WEBSOCKET_PONG 0xa
+
+/* True from the handshake, which comes before the handler (mtev_rest.h), to the request's end. */
+API_EXPORT(mtev_boolean) mtev_http_is_websocket(mtev_http_session_ctx *ctx);
+
+/*
+ * Send a message (len bytes at msg, copied; a text is UTF-8, which is not checked) behind those
+ * queued before.  Any thread, until the request is over, which call_closure_free of mtev_rest.h is
+ * told.  Never waits.  mtev_false: it is not sent, because a close was queued, too much waits
+ * already (16 MiB with 64 bytes for each message), it is longer than 16 MiB (125 bytes if it is no
+ * text and not binary), opcode or status are none that may be sent, or there is no memory.
+ */
+API_EXPORT(mtev_boolean)
+mtev_http_websocket_queue_msg(mtev_http_session_ctx *ctx, int opcode, const unsigned char *msg,
+                              size_t len);
+
+/*
+ * Wait in a coroutine of the session's loop for the next message.  Returns
+ *   1   it is len bytes at *msg, of MTEV_HTTP_WEBSOCKET_TEXT (valid UTF-8) or _BINARY in *opcode;
+ *   0   the peer has closed, as it should: *opcode is the status that it gave (RFC 6455 section
+ *       7.4; 1005: none), and *msg its reason;
+ *   -1  with errno: ECONNRESET: there is no peer any more, or it broke the rules; ETIME: timeout
+ *       (NULL: none) has passed; EBUSY: another coroutine waits; EXDEV: this is not a coroutine of
+ *       its loop; EINVAL: it is no WebSocket, or a message handler gets its messages.
+ * *msg is the library's: borrowed until the next call for ctx, or until the request is over.  A
+ * message over 16 MiB is none: the connection is closed with status 1009.  Yields.
+ */
+API_EXPORT(int)
+eventer_aco_websocket_recv(mtev_http_session_ctx *ctx, int *opcode, const unsigned char **msg,
+                           size_t *len, struct timeval *timeout);
+
+/*
+ * As mtev_http_websocket_queue_msg(), but where too much waits already, wait in this coroutine of
+ * the session's loop until the peer has taken it.  msg stays the caller's.  Returns 0; or -1 with
+ * errno: ECONNRESET: the peer is gone or a close was queued; ETIME; EBUSY and EXDEV as above;
+ * EMSGSIZE: it is too long; EINVAL: it is no message, or ctx no WebSocket; ENOMEM.  Yields.
+ */
+API_EXPORT(int)
+eventer_aco_websocket_send(mtev_http_session_ctx *ctx, int opcode, const unsigned char *msg,
+                           size_t len, struct timeval *timeout);
+
+/* ---- the usual answers ----------------------------------------------------------- */
+
 /*
  * Status, Content-Type, and a body of any length: status, field and option in one.  type is
  * NUL-terminated; nothing happens once output has started.

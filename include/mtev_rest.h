@@ -34,14 +34,23 @@ typedef int (*rest_request_handler)(mtev_http_rest_closure_t *restc, int npats, 
 typedef mtev_boolean (*rest_authorize_func_t)(mtev_http_rest_closure_t *restc, int npats,
                                               char **pats);
 
+/*
+ * Take a message of a WebSocket: len bytes at msg (borrowed for the call), of
+ * MTEV_HTTP_WEBSOCKET_TEXT or _BINARY.  Called for one message after the other, on the loop's own
+ * stack, or in the one coroutine of the connection if the rule says so.  0: go on; anything else:
+ * close.
+ */
+typedef int (*rest_websocket_message_handler)(mtev_http_rest_closure_t *restc, int opcode,
+                                              const unsigned char *msg, size_t len);
+
 /* One request, valid until it is over. */
 struct mtev_http_rest_closure {
     mtev_http_session_ctx *http_ctx;
     mtev_acceptor_closure_t *ac;   /* the connection it came by */
     char *remote_cn;               /* the name in the peer's certificate; "" if it has shown none */
     rest_request_handler fastpath; /* what is called next: a handler may set another one */
-    void *websocket_handler_memo;
-    int nparams; /* npats and pats of the handler */
+    void *websocket_handler_memo;  /* for the message handler, as it likes */
+    int nparams;                   /* npats and pats of the handler */
     char **params;
     int wants_shutdown; /* not looked at: MTEV_HTTP_CLOSE closes the connection */
     void *call_closure; /* the handler's own, for this request */
@@ -89,6 +98,33 @@ mtev_http_rest_register_auth_closure(const char *method, const char *base, const
                                      void *closure);
 
 /*
+ * Have handler take the messages of WebSockets at such paths: a rule for the method "WS".  The
+ * handshake is answered once the rule is found and auth agrees, and before the handler is called
+ * first.  protocol: the sub-protocol (a token of HTTP, NUL-terminated, copied) that is agreed on
+ * where the peer offers it; NULL: none.  The rest as above.
+ *
+ * A rule for "WS" made by mtev_http_rest_new_rule() with mtev_rest_mountpoint_set_aco() has a
+ * handler that is called once, in a coroutine, and takes the messages with
+ * eventer_aco_websocket_recv() (mtev_http.h); when it returns, the connection is closed.
+ */
+API_EXPORT(int)
+mtev_http_rest_websocket_register(const char *base, const char *expression, const char *protocol,
+                                  rest_websocket_message_handler handler);
+API_EXPORT(int)
+mtev_http_rest_websocket_register_closure(const char *base, const char *expression,
+                                          const char *protocol,
+                                          rest_websocket_message_handler handler, void *closure);
+API_EXPORT(int)
+mtev_http_rest_websocket_register_auth(const char *base, const char *expression,
+                                       const char *protocol, rest_websocket_message_handler handler,
+                                       rest_authorize_func_t auth);
+API_EXPORT(int)
+mtev_http_rest_websocket_register_auth_closure(const char *base, const char *expression,
+                                               const char *protocol,
+                                               rest_websocket_message_handler handler,
+                                               rest_authorize_func_t auth, void *closure);
+
+/*
  * Change a rule, from the next request on.  Two changes are two steps: a request that comes between
  * them sees one.  rule NULL, as a rule that could not be made, is one log line.
  */
@@ -97,6 +133,15 @@ mtev_rest_mountpoint_set_handler(mtev_rest_mountpoint_t *rule, rest_request_hand
 API_EXPORT(void)
 mtev_rest_mountpoint_set_auth(mtev_rest_mountpoint_t *rule, rest_authorize_func_t auth);
 API_EXPORT(void) mtev_rest_mountpoint_set_closure(mtev_rest_mountpoint_t *rule, void *closure);
+
+/*
+ * Have a rule for "WS" speak protocol (NUL-terminated, copied; NULL: none) and give messages to
+ * handler (NULL: its request handler takes them).  For rules that no request has come to yet;
+ * EINVAL and one log line for another method, ENOMEM.
+ */
+API_EXPORT(void)
+mtev_rest_mountpoint_set_websocket(mtev_rest_mountpoint_t *rule, const char *protocol,
+                                   rest_websocket_message_handler handler);
 
 /* Run the handler in a coroutine of its own (mtev_true), or on the loop's stack. */
 API_EXPORT(void) mtev_rest_mountpoint_set_aco(mtev_rest_mountpoint_t *rule, mtev_boolean on);

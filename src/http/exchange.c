@@ -53,6 +53,8 @@ void exchange_reset(struct http_exchange *x)
     x->request.has_body = false;
     x->request.state = NULL;
     x->request.at_end = NULL;
+    x->request.is_raw = false;
+    x->request.driver = NULL;
     response_init(&x->response);
     x->seen = 0;
 }

@@ -26,6 +26,9 @@ struct http_home *http_home_self(void)
         .write = HTTP_WRITE_NS_MAX,
         .linger = HTTP_LINGER_NS_MAX,
         .floated = HTTP_FLOAT_NS_MAX,
+        .websocket_idle = HTTP_WEBSOCKET_IDLE_NS_MAX,
+        .websocket_pong = HTTP_WEBSOCKET_PONG_NS_MAX,
+        .websocket_close = HTTP_WEBSOCKET_CLOSE_NS_MAX,
     };
     ring_init(&home->connections);
     loop_self->http = home;

@@ -440,6 +440,8 @@ static void on_ready(eventer_t e, uint32_t poll_bits)
         (void)conn_send(conn); /* what was flushed, or answers an earlier request */
     if ((poll_bits & EDGE_TRIGGERED) != 0 && http_session_is_floated(&conn->s))
         mtev_http_session_resume_after_float(&conn->s);
+    else if (conn->state == CONN_HANDLING && conn->s.x->request.driver != NULL)
+        conn->s.x->request.driver->ready(&conn->s);
     else if (conn->state == CONN_HANDLING)
         coro_on_ready(e, poll_bits);
     else if (!conn->is_again_due)
@@ -496,6 +498,8 @@ static void drain(struct http_connection *connection)
     struct http1_conn *conn = list_entry(connection, struct http1_conn, connection);
     if (conn->state == CONN_READING || conn->state == CONN_LINGERING)
         set_deadline(conn, HTTP_GRACE_NS);
+    else if (conn->state == CONN_HANDLING && conn->s.x->request.driver != NULL)
+        conn->s.x->request.driver->drain(&conn->s);
 }
 
 static const struct http_carrier carrier = {

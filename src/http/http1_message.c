@@ -62,6 +62,18 @@ static int errno_of(int status)
     return status == 413 ? EFBIG : status == 408 ? ETIMEDOUT : EBADMSG;
 }
 
+/* Take at most len bytes of what is in the buffer as they are, to buffer (NULL: dropped). */
+static size_t take_raw(struct http_exchange *x, char *buffer, size_t len)
+{
+    size_t avail = x->in.len - x->body_at;
+    if (len > avail)
+        len = avail;
+    if (buffer != NULL && len > 0)
+        memcpy(buffer, x->in.bytes + x->body_at, len);
+    x->body_at += len;
+    return len;
+}
+
 /*
  * Decode at most len bytes of content from what is in the buffer, to buffer (NULL: dropped).
  * Returns how many; 0 with nothing decoded: the body is complete, wrong, or the buffer is empty.
@@ -69,6 +81,8 @@ static int errno_of(int status)
 static size_t decode(struct http_exchange *x, char *buffer, size_t len)
 {
     struct mtev_http_request *req = &x->request;
+    if (req->is_raw)
+        return take_raw(x, buffer, len);
     while (!req->is_body_complete && req->body_status == 0 && x->body_at < x->in.len) {
         size_t avail = x->in.len - x->body_at, consumed, data_len;
         const char *data;
@@ -218,8 +232,13 @@ static int compose_head(mtev_http_session_ctx *ctx, bool final)
     }
     if (res->is_chunked)
         to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
-    if (res->must_close)
-        to = PUT_TEXT(to, "Connection: close\r\n");
+    if (ctx->x->request.is_raw)
+        to = PUT_TEXT(to, "Connection: Upgrade\r\n");
+    else if (res->must_close)
+        to = res->has_upgrade ? PUT_TEXT(to, "Connection: close, Upgrade\r\n")
+                              : PUT_TEXT(to, "Connection: close\r\n");
+    else if (res->has_upgrade)
+        to = PUT_TEXT(to, "Connection: Upgrade\r\n");
     else if (!is_11)
         to = PUT_TEXT(to, "Connection: keep-alive\r\n");
     to = PUT_TEXT(to, "\r\n");

@@ -67,6 +67,14 @@ int request_begin(mtev_http_session_ctx *ctx, char *base)
     return status;
 }
 
+void request_become_raw(mtev_http_session_ctx *ctx, const struct http_driver *driver)
+{
+    struct mtev_http_request *req = &ctx->x->request;
+    req->is_raw = true;
+    req->is_body_complete = false;
+    req->driver = driver;
+}
+
 /* ---- the head -------------------------------------------------------------------- */
 
 mtev_http_request *mtev_http_session_request(mtev_http_session_ctx *ctx)

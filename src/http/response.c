@@ -24,7 +24,7 @@ void response_init(struct http_response *res)
     res->options = 0;
     res->length_left = 0;
     res->is_torn = res->has_length = res->is_started = res->is_chunked = false;
-    res->is_composed = res->must_close = false;
+    res->is_composed = res->must_close = res->has_upgrade = false;
     atomic_store_explicit(&res->has_ended, false, memory_order_relaxed);
 }
 
@@ -112,6 +112,8 @@ static bool take_field(struct http_response *res, const char *name, size_t len, 
                        size_t value_len)
 {
     uint64_t length;
+    if (IS_NAMED(name, len, "Upgrade"))
+        res->has_upgrade = true;
     if (len != 4 && len != 10 && len != 14 && len != 17) /* of the names below */
         return set_field(res, name, len, value, value_len);
     if (IS_NAMED(name, len, "Transfer-Encoding") || IS_NAMED(name, len, "Date"))

@@ -6,12 +6,13 @@
 
 #include "coro/coro.h"
 #include "eventer/loop.h"
+#include "http/websocket_impl.h"
 
 #include <assert.h>
 
 bool session_may_block(const mtev_http_session_ctx *ctx)
 {
-    return loop_self == ctx->home->loop && coro_self() != NULL;
+    return loop_self == ctx->home->loop && coro_self() != NULL && !ctx->x->request.is_raw;
 }
 
 int session_dispatch(mtev_http_session_ctx *ctx)
@@ -80,6 +81,9 @@ void session_end_request(mtev_http_session_ctx *ctx)
     req->at_end = NULL;
     if (at_end != NULL)
         at_end(req->state);
+    if (req->websocket != NULL)
+        websocket_end(req->websocket); /* and nobody has it any more */
+    req->websocket = NULL;
 }
 
 void session_settle(mtev_http_session_ctx *ctx)

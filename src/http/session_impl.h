@@ -29,6 +29,9 @@
 #define HTTP_WRITE_NS_MAX            (30 * CLOCK_NS_PER_S) /* without the peer taking a byte */
 #define HTTP_FLOAT_NS_MAX            (300 * CLOCK_NS_PER_S) /* for a floated request to go on */
 #define HTTP_LINGER_NS_MAX           (2 * CLOCK_NS_PER_S)
+#define HTTP_WEBSOCKET_IDLE_NS_MAX   (30 * CLOCK_NS_PER_S)   /* until the peer is pinged */
+#define HTTP_WEBSOCKET_PONG_NS_MAX   (30 * CLOCK_NS_PER_S)   /* for its pong */
+#define HTTP_WEBSOCKET_CLOSE_NS_MAX  (5 * CLOCK_NS_PER_S)    /* for a close and its answer */
 #define HTTP_LINGER_BYTES_MAX        ((uint64_t)1 << 28)     /* of a body that nobody wants */
 #define HTTP_GRACE_NS                (500 * CLOCK_NS_PER_MS) /* to come when the process ends */
 #define HTTP_IN_SIZE                 ((size_t)16 * 1024)     /* the input buffer at first */
@@ -44,6 +47,12 @@
 #define HTTP_KEPT_CAPACITY_MAX       ((size_t)64 * 1024) /* of a buffer back in the pool */
 #define HTTP_POOL_MAX                256                 /* exchanges kept by a loop */
 #define HTTP_STEPS_MAX               64 /* in one turn, before others have theirs */
+
+/* What a request that goes on for long is told, on the loop's own stack; ctx may be gone after. */
+struct http_driver {
+    void (*ready)(mtev_http_session_ctx *ctx); /* there may be input, room, or the peer's end */
+    void (*drain)(mtev_http_session_ctx *ctx); /* the process is about to end */
+};
 
 struct mtev_http_request {
     struct http1_head head;
@@ -66,6 +75,9 @@ struct mtev_http_request {
     struct timeval started;
     void *state; /* of the dispatcher */
     void (*at_end)(void *state);
+    bool is_raw;                      /* its content is all that comes until the stream ends */
+    const struct http_driver *driver; /* NULL: readiness is for a coroutine */
+    struct websocket *websocket;      /* NULL: it is none */
 };
 
 struct http_response {
@@ -84,6 +96,7 @@ struct http_response {
     _Atomic bool has_ended; /* no more is appended, and who sees it needs no lock */
     bool is_composed;       /* ended, and all of it in out */
     bool must_close;        /* after it */
+    bool has_upgrade;       /* it has the field, which Connection is to name */
     uint64_t length_left;   /* of the announced Content-Length, once started */
 };
 
@@ -156,6 +169,7 @@ struct http_connection { /* embedded in every connection, of HTTP/1 and of HTTP/
 /* How long a connection may keep its loop waiting, in nanoseconds: the HTTP_*_NS_MAX of above. */
 struct http_times {
     uint64_t head, keepalive, body, write, linger, floated;
+    uint64_t websocket_idle, websocket_pong, websocket_close;
 };
 
 struct http_home { /* of a loop */
@@ -166,6 +180,7 @@ struct http_home { /* of a loop */
     struct ring connections;
     size_t count; /* of them */
     bool is_draining;
+    struct websocket_zlib *zlib; /* owned; NULL: not needed yet */
     time_t date_s;
     char ok[HTTP_OK_LEN + 1]; /* "HTTP/1.1 200 OK", and a line Date for date_s */
 };
@@ -212,8 +227,8 @@ static inline bool http_status_has_no_content(int status)
 /* True if the response to this request has content: not an answer to HEAD (section 9.3.2). */
 static inline bool session_has_content(const mtev_http_session_ctx *ctx)
 {
-    return !http_status_has_no_content(ctx->x->response.status) &&
-           strcmp(ctx->x->request.method, "HEAD") != 0;
+    return ctx->x->request.is_raw || (!http_status_has_no_content(ctx->x->response.status) &&
+                                      strcmp(ctx->x->request.method, "HEAD") != 0);
 }
 
 /* ---- request.c ------------------------------------------------------------------- */
@@ -223,6 +238,12 @@ static inline bool session_has_content(const mtev_http_session_ctx *ctx)
  * over, and written to), becomes the request of ctx.  0, or the status to answer.
  */
 int request_begin(mtev_http_session_ctx *ctx, char *base);
+
+/*
+ * From here on the request's content is all that comes, and the response's leaves as it is.  Its
+ * reads and flushes never wait: driver is told when there is something to do.
+ */
+void request_become_raw(mtev_http_session_ctx *ctx, const struct http_driver *driver);
 
 /* ---- response.c ------------------------------------------------------------------ */
 

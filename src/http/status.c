@@ -9,6 +9,7 @@ const char *http_status_text(int status)
         int status;
         const char *text;
     } texts[] = {
+        {101, "Switching Protocols"},
         {200, "OK"},
         {204, "No Content"},
         {304, "Not Modified"},
@@ -20,6 +21,7 @@ const char *http_status_text(int status)
         {413, "Content Too Large"},
         {414, "URI Too Long"},
         {417, "Expectation Failed"},
+        {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},
         {501, "Not Implemented"},

@@ -23,6 +23,7 @@
 #include "coro/coro.h"
 #include "eventer/account.h"
 #include "http/http.h"
+#include "http/websocket.h"
 #include "log/log.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@
 #define COMPLAINT_NOT_ENDED 1u
 #define COMPLAINT_CALLS     2u
 #define COMPLAINT_BOUNDS    4u
+#define COMPLAINT_NO_TAKER  8u
 
 #define MASK_READY (EVENTER_READ | EVENTER_WRITE | EVENTER_EXCEPTION)
 
@@ -45,6 +47,11 @@ static void complain(struct mtev_rest_mountpoint *rule, unsigned complaint, cons
     if ((before & complaint) == 0)
         mtevL(mtev_error, "rest: %s %s with %.256s: %s\n", rule->method, rule->base,
               rule->expression, what);
+}
+
+void rest_complain_of_no_taker(struct mtev_rest_mountpoint *rule)
+{
+    complain(rule, COMPLAINT_NO_TAKER, "it has no message handler, and is not for coroutines");
 }
 
 /* ---- the end --------------------------------------------------------------------- */
@@ -94,8 +101,7 @@ static int call_counted(mtev_http_rest_closure_t *restc)
     return mask;
 }
 
-/* Call what is to be called.  Returns the mask to be called again for; 0: that is all. */
-static int call(struct rest_request *req)
+int rest_call(struct rest_request *req)
 {
     mtev_http_rest_closure_t *restc = &req->restc;
     if (restc->fastpath == NULL)
@@ -110,7 +116,7 @@ static int call(struct rest_request *req)
 
 static int run(struct rest_request *req)
 {
-    int mask = call(req);
+    int mask = rest_call(req);
     if (http_session_is_floated(req->restc.http_ctx))
         return HTTP_DISPATCH_PENDING;
     if (mask != 0)
@@ -123,7 +129,7 @@ static void run_in_coroutine(void)
 {
     struct rest_request *req = eventer_aco_arg();
     int calls = 0;
-    while (call(req) != 0) {
+    while (rest_call(req) != 0) {
         calls++;
         if (calls == CALLS_MAX) {
             req->wants_more = true;
@@ -132,11 +138,14 @@ static void run_in_coroutine(void)
     }
 }
 
-/* The coroutine has ended: its function returned, or called aco_exit(). */
-static void on_coroutine_end(void *arg)
+void rest_on_coroutine_end(void *arg)
 {
     struct rest_request *req = arg;
     req->has_ended = true;
+    if (req->is_websocket) {
+        websocket_release(req->restc.http_ctx);
+        return;
+    }
     if (req->is_starting)
         return;
     settle(req);
@@ -148,7 +157,7 @@ static int start_coroutine(struct rest_request *req)
     const struct coro_start start = {.func = run_in_coroutine,
                                      .arg = req,
                                      .key = (const void *)(uintptr_t)req->restc.fastpath,
-                                     .on_end = on_coroutine_end};
+                                     .on_end = rest_on_coroutine_end};
     req->restc.aco_enabled = mtev_true;
     req->is_starting = true;
     if (coro_start(&start) != 0) {
@@ -229,6 +238,14 @@ static struct rest_request *make_request(mtev_http_session_ctx *ctx,
     return req;
 }
 
+/* The method of the rules that a request may have; asks: to become a WebSocket. */
+static const char *method_sought(const char *method, bool asks)
+{
+    if (asks)
+        return RULES_WEBSOCKET;
+    return strcmp(method, RULES_WEBSOCKET) == 0 ? "" : method;
+}
+
 /* Find the rule for the request of ctx.  NULL: there is none, and the request has its answer. */
 static struct rest_request *find(mtev_http_session_ctx *ctx, struct regex_match *match)
 {
@@ -243,13 +260,21 @@ static struct rest_request *find(mtev_http_session_ctx *ctx, struct regex_match 
         mtev_http_response_end(ctx);
         return NULL;
     }
+    const bool asks = websocket_is_asked_for(ctx);
     int found = rules_locate(mountpoint_rules(), path, strlen(path), &place);
     if (found == 0)
-        found = rules_find(&place, method, match, &rule);
+        found = rules_find(&place, method_sought(method, asks), match, &rule);
     if (found > 0) {
         req = make_request(ctx, rule, &place, match, found);
         if (req == NULL)
             found = -ENOMEM;
+        else
+            req->is_websocket = asks;
+    } else if (found == -ENOTSUP && asks) {
+        found = -ENOENT; /* what is here is none */
+    } else if (found == -ENOTSUP && strcmp(method, "GET") == 0 &&
+               rules_find(&place, RULES_WEBSOCKET, match, &rule) > 0) {
+        websocket_demand(ctx);
     } else if (found == -ENOTSUP) {
         int status = strcmp(method, "OPTIONS") == 0 ? 200 : 405;
         found = answer_allow(ctx, status, &place, match);
@@ -293,6 +318,8 @@ static int dispatch(mtev_http_session_ctx *ctx)
             http_respond_simply(ctx, 403, "denied");
         return HTTP_DISPATCH_DONE;
     }
+    if (req->is_websocket)
+        return rest_begin_websocket(req);
     if (atomic_load_explicit(&req->rule->is_aco, memory_order_acquire))
         return start_coroutine(req);
     return run(req);

@@ -19,16 +19,15 @@ static const char *shown(const char *text)
     return text == NULL ? "(null)" : text;
 }
 
-/* mtev_http_rest_new_rule_auth_closure() */
-static mtev_rest_mountpoint_t *add(const char *const keys[static 3], rest_request_handler handler,
-                                   rest_authorize_func_t auth, void *closure)
+mtev_rest_mountpoint_t *mountpoint_add(const char *const keys[static 3],
+                                       const struct mtev_rest_mountpoint *like)
 {
-    const struct mtev_rest_mountpoint like = {.handler = handler, .auth = auth, .closure = closure};
     struct mtev_rest_mountpoint *rule = NULL;
     char reason[REGEX_REASON_SIZE] = "an argument is NULL";
     int err = -EINVAL;
-    if (keys[0] != NULL && keys[1] != NULL && keys[2] != NULL && handler != NULL)
-        err = rules_add(&process_rules, keys, &like, reason, &rule);
+    if (keys[0] != NULL && keys[1] != NULL && keys[2] != NULL &&
+        atomic_load(&like->handler) != NULL)
+        err = rules_add(&process_rules, keys, like, reason, &rule);
     if (err != 0) {
         mtevL(mtev_error, "rest: no rule for %.32s %.256s with %.256s: %s\n", shown(keys[0]),
               shown(keys[1]), shown(keys[2]), err == -EINVAL ? reason : strerrordesc_np(-err));
@@ -36,6 +35,14 @@ static mtev_rest_mountpoint_t *add(const char *const keys[static 3], rest_reques
         return NULL;
     }
     return rule;
+}
+
+/* mtev_http_rest_new_rule_auth_closure() */
+static mtev_rest_mountpoint_t *add(const char *const keys[static 3], rest_request_handler handler,
+                                   rest_authorize_func_t auth, void *closure)
+{
+    const struct mtev_rest_mountpoint like = {.handler = handler, .auth = auth, .closure = closure};
+    return mountpoint_add(keys, &like);
 }
 
 mtev_rest_mountpoint_t *mtev_http_rest_new_rule(const char *method, const char *base,
@@ -85,8 +92,7 @@ int mtev_http_rest_register_auth_closure(const char *method, const char *base,
     return add(keys, handler, auth, closure) == NULL ? -1 : 0;
 }
 
-/* True if there is a rule to change; else it is said. */
-static bool is_rule(const mtev_rest_mountpoint_t *rule, const char *caller)
+bool mountpoint_is(const mtev_rest_mountpoint_t *rule, const char *caller)
 {
     if (rule != NULL)
         return true;
@@ -97,7 +103,7 @@ static bool is_rule(const mtev_rest_mountpoint_t *rule, const char *caller)
 
 void mtev_rest_mountpoint_set_handler(mtev_rest_mountpoint_t *rule, rest_request_handler handler)
 {
-    if (!is_rule(rule, __func__))
+    if (!mountpoint_is(rule, __func__))
         return;
     if (handler == NULL) {
         mtevL(mtev_error, "%s: no handler\n", __func__);
@@ -109,18 +115,18 @@ void mtev_rest_mountpoint_set_handler(mtev_rest_mountpoint_t *rule, rest_request
 
 void mtev_rest_mountpoint_set_auth(mtev_rest_mountpoint_t *rule, rest_authorize_func_t auth)
 {
-    if (is_rule(rule, __func__))
+    if (mountpoint_is(rule, __func__))
         atomic_store_explicit(&rule->auth, auth, memory_order_release);
 }
 
 void mtev_rest_mountpoint_set_closure(mtev_rest_mountpoint_t *rule, void *closure)
 {
-    if (is_rule(rule, __func__))
+    if (mountpoint_is(rule, __func__))
         atomic_store_explicit(&rule->closure, closure, memory_order_release);
 }
 
 void mtev_rest_mountpoint_set_aco(mtev_rest_mountpoint_t *rule, mtev_boolean on)
 {
-    if (is_rule(rule, __func__))
+    if (mountpoint_is(rule, __func__))
         atomic_store_explicit(&rule->is_aco, on != mtev_false, memory_order_release);
 }

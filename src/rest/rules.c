@@ -35,6 +35,7 @@ static void rule_free(struct mtev_rest_mountpoint *rule)
         return;
     regex_free(rule->regex);
     alloc_free(rule->expression);
+    alloc_free(atomic_load(&rule->protocol));
     alloc_free(rule->method);
     alloc_free(rule);
 }
@@ -103,7 +104,13 @@ static int rule_new(const char *method, const char *expression,
         return -ENOMEM;
     rule->method = alloc_text(method);
     rule->expression = alloc_text(expression);
-    int err = rule->method == NULL || rule->expression == NULL ? -ENOMEM : 0;
+    const char *protocol = atomic_load(&like->protocol);
+    if (protocol != NULL)
+        atomic_init(&rule->protocol, alloc_text(protocol));
+    int err = rule->method == NULL || rule->expression == NULL ||
+                      (protocol != NULL && atomic_load(&rule->protocol) == NULL)
+                  ? -ENOMEM
+                  : 0;
     if (err == 0)
         err = regex_compile(expression, reason, &rule->regex);
     if (err != 0) {
@@ -114,6 +121,7 @@ static int rule_new(const char *method, const char *expression,
     atomic_init(&rule->handler, atomic_load(&like->handler));
     atomic_init(&rule->auth, atomic_load(&like->auth));
     atomic_init(&rule->closure, atomic_load(&like->closure));
+    atomic_init(&rule->on_message, atomic_load(&like->on_message));
     *out = rule;
     return 0;
 }
@@ -273,6 +281,12 @@ static int append_method(struct buf *text, const char *method)
     return err == -ENOSPC ? 0 : err;
 }
 
+/* A request for one is a GET. */
+static bool is_websocket(const struct mtev_rest_mountpoint *rule)
+{
+    return strcmp(rule->method, RULES_WEBSOCKET) == 0;
+}
+
 int rules_allow(const struct rules_place *place, struct regex_match *match, struct buf *text)
 {
     int err = append_method(text, "OPTIONS");
@@ -283,7 +297,7 @@ int rules_allow(const struct rules_place *place, struct regex_match *match, stru
         if (found == -ENOMEM)
             err = found;
         if (found > 0) {
-            err = append_method(text, rule->method);
+            err = append_method(text, is_websocket(rule) ? "GET" : rule->method);
             if (err == 0 && strcmp(rule->method, "GET") == 0)
                 err = append_method(text, "HEAD");
         }

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define RULES_WEBSOCKET  "WS" /* the method of rules for WebSockets; no request has it */
 #define RULES_BASE_MAX   1023 /* bytes of a base */
 #define RULES_METHOD_MAX 32   /* bytes of a method */
 #define RULES_ALLOW_MAX                                                                            \
@@ -38,7 +39,9 @@ struct mtev_rest_mountpoint {
     _Atomic(rest_authorize_func_t) auth; /* NULL: everybody */
     _Atomic(void *) closure;
     _Atomic(bool) is_aco;
-    _Atomic(unsigned) complaints; /* bits: what has been said of it */
+    _Atomic(rest_websocket_message_handler) on_message; /* NULL: none */
+    _Atomic(char *) protocol;                           /* of its WebSockets; owned; NULL: none */
+    _Atomic(unsigned) complaints;                       /* bits: what has been said of it */
 };
 
 struct rules_base {

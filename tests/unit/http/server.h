@@ -172,6 +172,12 @@ static inline void server_times(struct http_times times)
     times.write = times.write == 0 ? HTTP_WRITE_NS_MAX : times.write;
     times.linger = times.linger == 0 ? HTTP_LINGER_NS_MAX : times.linger;
     times.floated = times.floated == 0 ? HTTP_FLOAT_NS_MAX : times.floated;
+    if (times.websocket_idle == 0)
+        times.websocket_idle = HTTP_WEBSOCKET_IDLE_NS_MAX;
+    if (times.websocket_pong == 0)
+        times.websocket_pong = HTTP_WEBSOCKET_PONG_NS_MAX;
+    if (times.websocket_close == 0)
+        times.websocket_close = HTTP_WEBSOCKET_CLOSE_NS_MAX;
     for (unsigned i = 0; i < server_loops; i++)
         in_loop(i, server_set_times, &times);
 }
