@@ -179,11 +179,9 @@ API_EXPORT(mtev_boolean) mtev_http_response_closed(mtev_http_session_ctx *ctx);
 /* What a message is (RFC 6455 section 5.2).  Receivers see the first two. */
 #define MTEV_HTTP_WEBSOCKET_TEXT   0x1
 #define MTEV_HTTP_WEBSOCKET_BINARY 0x2
-#define MTEV_HTTP_WEBSOCKET_CLOSE                                                                  \
-    0x8 /* its message: nothing, or a status in two bytes and text                                 \
-         */
-#define MTEV_HTTP_WEBSOCKET_PING 0x9
-#define MTEV_HTTP_WEBSOCKET_PONG 0xa
+#define MTEV_HTTP_WEBSOCKET_CLOSE  0x8 /* nothing, or a status in two bytes and a text */
+#define MTEV_HTTP_WEBSOCKET_PING   0x9
+#define MTEV_HTTP_WEBSOCKET_PONG   0xa
 
 /* True from the handshake, which comes before the handler (mtev_rest.h), to the request's end. */
 API_EXPORT(mtev_boolean) mtev_http_is_websocket(mtev_http_session_ctx *ctx);

@@ -49,7 +49,9 @@ def external_libraries(build):
     for dependency in dependencies:
         if dependency["name"] != "cmocka":
             arguments += dependency["link_args"]
-    return arguments
+    # Those that pkg-config does not know stand in our own file for it alone.
+    private = tree.read(build, "meson-private/eventer.pc").partition("Libs.private:")[2]
+    return arguments + [word for word in private.split("\n", 1)[0].split() if word[:2] == "-l"]
 
 
 def check_calls(build, layers, faults):

@@ -55,12 +55,14 @@ static int wait(struct websocket *ws, bool to_send, const struct timeval *timeou
 /* The next message, waited for; it is ws->taken.  0; or -errno. */
 static int take(struct websocket *ws, const struct timeval *timeout)
 {
+    struct coro *self = coro_self();
     uint64_t deadline_ns = 0;
+    assert(self != NULL);
     websocket_message_free(ws->taken);
     ws->taken = NULL;
     if (++ws->takes > TAKES_MAX) {
         ws->takes = 0;
-        (void)coro_pass(coro_self());
+        (void)coro_pass(self);
     }
     for (;;) {
         ws->taken = websocket_take(ws);
