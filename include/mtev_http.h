@@ -35,7 +35,8 @@ typedef enum {
 typedef enum {
     MTEV_HTTP09 = 0,
     MTEV_HTTP10,
-    MTEV_HTTP11
+    MTEV_HTTP11,
+    MTEV_HTTP20
 } mtev_http_protocol;
 
 typedef struct mtev_http_session_ctx mtev_http_session_ctx;

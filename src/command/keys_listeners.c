@@ -168,6 +168,8 @@ static const struct key keys[] = {
      .says = "How many of these at once; accept_rate if not given."},
     {"listeners//config", "idle_timeout", KEY_NUMBER, .min = 0, .max = 86400000, .otherwise = "0",
      .says = "Milliseconds without a byte until a connection is told; 0: never."},
+    {"listeners//config", "http2", KEY_WORDS, .words = "on|off", .otherwise = "on",
+     .says = "Whether HTTP/2 is spoken, where HTTP is."},
     {"listeners//config", "proxy_protocol_from", KEY_CHECKED, .is_right = are_networks,
      .form = "addresses, blocks of them and unix",
      .says = "The networks whose connections begin with a header of the PROXY protocol."},

@@ -11,7 +11,9 @@
 #include "base/alloc.h"
 #include "coro/coro.h"
 #include "eventer/pool.h"
+#include "http/http2_conn.h"
 #include "listener/listener.h"
+#include "tls/tls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -281,6 +283,66 @@ static bool await_input(struct http1_conn *conn)
     return false;
 }
 
+/* ---- HTTP/2 ---------------------------------------------------------------------- */
+
+/* The event is another connection's now, or nobody's; what is left here goes. */
+static bool leave(struct http1_conn *conn)
+{
+    wheel_cancel(&conn->timer);
+    conn->is_closed = true;
+    http_home_leave(conn->s.home, &conn->connection);
+    return false;
+}
+
+/* The client's preface is there, with what follows it. */
+static bool become_http2(struct http1_conn *conn)
+{
+    struct http_exchange *x = conn->s.x;
+    int err = http2_conn_begin(conn->s.e, conn->s.home, conn->s.dispatch, x->in.bytes + x->start,
+                               x->in.len - x->start);
+    if (err != 0) {
+        mtevL(mtev_error, "http: a connection is dropped: %s\n", strerror(-err));
+        conn_close(conn);
+        return false;
+    }
+    exchange_give(conn->s.home, x);
+    conn->s.x = NULL;
+    return leave(conn);
+}
+
+/* True if conn is no more: the request of ctx asks for HTTP/2, and is answered there. */
+static bool upgrade(struct http1_conn *conn)
+{
+    static const char switching[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                                    "Upgrade: h2c\r\n\r\n";
+    struct http_exchange *x = conn->s.x;
+    uint8_t settings[HTTP2_SETTINGS_LEN_MAX];
+    if (!x->request.head.has_upgrade || eventer_get_eventer_ssl_ctx(conn->s.e) != NULL)
+        return false;
+    int len = http2_upgrade_asked(&conn->s, settings);
+    const size_t before = x->out.len;
+    if (len < 0 || buf_append(&x->out, switching, sizeof(switching) - 1) != 0)
+        return false;
+    if (http2_conn_upgrade(conn->s.e, conn->s.home, conn->s.dispatch, x, settings, (size_t)len) !=
+        0) {
+        x->out.len = before;
+        return false;
+    }
+    conn->s.x = NULL;
+    return true;
+}
+
+/* -EAGAIN, or 1 if the connection begins as one of HTTP/2 does; 0: it is one of HTTP/1. */
+static int look_for_http2(struct http1_conn *conn, const char *bytes, size_t len)
+{
+    const int rv = http2_preface(bytes, len);
+    if (rv != 0 && eventer_get_eventer_ssl_ctx(conn->s.e) == NULL &&
+        http2_is_wanted(conn->s.acceptor))
+        return rv;
+    conn->is_fresh = false;
+    return 0;
+}
+
 static bool is_head(const struct http1_head *head, const char *bytes)
 {
     return head->version != 0 && head->method.len == 4 &&
@@ -304,8 +366,12 @@ static bool step_reading(struct http1_conn *conn)
     size_t avail = x->in.len - x->start;
     if (avail == 0 || avail == x->seen)
         return await_input(conn);
-    int status =
-        http1_parse_head(x->in.bytes + x->start, avail, x->seen, &limits, &x->request.head);
+    int status = conn->is_fresh ? look_for_http2(conn, x->in.bytes + x->start, avail) : 0;
+    if (status == 1)
+        return become_http2(conn);
+    if (status == 0)
+        status =
+            http1_parse_head(x->in.bytes + x->start, avail, x->seen, &limits, &x->request.head);
     if (status == -EAGAIN) {
         if (x->seen == 0)
             set_deadline(conn, conn->s.home->times.head);
@@ -321,6 +387,8 @@ static bool step_reading(struct http1_conn *conn)
     }
     if (status != 0)
         return refuse(conn, status, why);
+    if (upgrade(conn))
+        return leave(conn);
     return dispatch(conn);
 }
 
@@ -532,6 +600,7 @@ int http1_conn_begin(eventer_t e, struct http_home *home, http_dispatch_func dis
     conn->timer.fire = on_deadline;
     conn->again.run = run_again;
     conn->state = CONN_READING;
+    conn->is_fresh = true;
     http_home_enter(home, &conn->connection, drain);
     if (!is_known)
         e->edge.may_read = false; /* the registration reports what is there already */

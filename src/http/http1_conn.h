@@ -44,6 +44,7 @@ struct http1_conn {
     uint8_t state;
     bool is_again_due; /* again is under way: the struct must stay */
     bool is_closed;
+    bool is_fresh;   /* nothing was understood yet: it may turn out to speak HTTP/2 */
     bool is_running; /* run() is on this stack: the struct must stay */
 };
 

@@ -52,7 +52,7 @@ struct http1_head {
     struct http1_span upgrade; /* value of the first Upgrade field, if has_upgrade */
     uint64_t content_length;   /* 0 unless has_content_length; at most INT64_MAX */
     const char *reason;        /* static text that says what is wrong, when a status was returned */
-    uint8_t version;           /* 10 or 11; 0 until the request line was understood */
+    uint8_t version; /* 10 or 11 (20: of HTTP/2); 0 until the request line was understood */
     bool has_content_length;
     bool chunked;         /* body in chunks; never together with has_content_length */
     bool keep_alive;      /* the peer lets this connection serve another request */

@@ -94,6 +94,8 @@ const char *mtev_http_request_method_str(mtev_http_request *req)
 
 const char *mtev_http_request_protocol_str(mtev_http_request *req)
 {
+    if (req->head.version == 20)
+        return "HTTP/2.0";
     return req->head.version == 10 ? "HTTP/1.0" : "HTTP/1.1";
 }
 
@@ -108,6 +110,8 @@ mtev_http_method mtev_http_request_method(mtev_http_request *req)
 
 mtev_http_protocol mtev_http_request_protocol(mtev_http_request *req)
 {
+    if (req->head.version == 20)
+        return MTEV_HTTP20;
     return req->head.version == 10 ? MTEV_HTTP10 : MTEV_HTTP11;
 }
 

@@ -19,6 +19,15 @@ int listener_register_type(const char *name, void (*accepted)(eventer_t e, void 
                            void *context);
 
 /*
+ * Have those connections of the type called name that agree on protocol when TLS begins (ALPN), and
+ * for which is_wanted says so, be given to accepted instead; it is a type called
+ * "NAME/alpn:PROTOCOL".  Returns 0, -EEXIST, -EINVAL (too long a name) or -ENOMEM.
+ */
+int listener_register_protocol(const char *name, const char *protocol,
+                               bool (*is_wanted)(const mtev_acceptor_closure_t *ac),
+                               void (*accepted)(eventer_t e, void *context), void *context);
+
+/*
  * What a connection of the type called name is sent before it is closed because there are too many
  * (NUL-terminated, kept by reference for good; NULL: nothing).  Returns 0 or -ENOENT.
  */

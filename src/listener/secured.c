@@ -11,11 +11,10 @@
 #include "tls/tls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #define INHERITED(name) "ancestor-or-self::node()/@" name
-#define NAME_LEN_MAX    255 /* of a protocol, and of a peer */
+#define NAME_LEN_MAX    255 /* of a peer */
 
 /* ---- settings -------------------------------------------------------------------- */
 
@@ -99,20 +98,33 @@ int secured_read_table(mtev_hash_table *table, struct listen_values *v,
 
 /* ---- connections ----------------------------------------------------------------- */
 
-/* The type for the protocol that was agreed on, if there is one of that name. */
+/* The type for a protocol (len bytes), if there is one that wants the connection; or NULL. */
+static const struct listener_type *type_for(const mtev_acceptor_closure_t *ac, const char *protocol,
+                                            size_t len)
+{
+    char name[TYPE_NAME_LEN_MAX + 1];
+    const struct listener_type *type;
+    if (len == 0 || ac->type->name == NULL ||
+        type_name_for(ac->type->name, protocol, len, name) != 0 || type_find(name, &type) != 0)
+        return NULL;
+    return type->is_wanted == NULL || type->is_wanted(ac) ? type : NULL;
+}
+
+/* The type for the protocol that was agreed on. */
 static void choose_type(mtev_acceptor_closure_t *ac, eventer_ssl_ctx_t *ctx)
 {
     const uint8_t *protocol;
     uint8_t len;
-    char name[2 * NAME_LEN_MAX + 8];
-    const struct listener_type *type;
     eventer_ssl_get_alpn_selected(ctx, &protocol, &len);
-    if (len == 0 || ac->type->name == NULL ||
-        snprintf(name, sizeof(name), "%s/alpn:%.*s", ac->type->name, (int)len,
-                 (const char *)protocol) >= (int)sizeof(name))
-        return;
-    if (type_find(name, &type) == 0)
+    const struct listener_type *type = type_for(ac, (const char *)protocol, len);
+    if (type != NULL)
         ac->type = type;
+}
+
+/* True if the listener has somebody who speaks the protocol above TLS. */
+static bool speaks(const char *protocol, void *closure)
+{
+    return type_for(closure, protocol, strlen(protocol)) != NULL;
 }
 
 /* Note the peer's name; one that was not verified is nobody's.  False: it cannot be kept. */
@@ -142,7 +154,7 @@ static void done(eventer_t e, void *closure)
     acceptor_deliver(ac);
 }
 
-static const struct tls_handshake_ops ops = {.done = done};
+static const struct tls_handshake_ops ops = {.done = done, .speaks = speaks};
 
 bool secured_is_due(const mtev_acceptor_closure_t *ac)
 {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct listener_type *types; /* newest first */
@@ -92,6 +93,24 @@ int listener_register_type(const char *name, void (*accepted)(eventer_t e, void 
                            void *context)
 {
     return type_add(name, &(struct listener_type){.accepted = accepted, .context = context});
+}
+
+int type_name_for(const char *name, const char *protocol, size_t len,
+                  char out[static TYPE_NAME_LEN_MAX + 1])
+{
+    int total = snprintf(out, TYPE_NAME_LEN_MAX + 1, "%s/alpn:%.*s", name, (int)len, protocol);
+    return total < 0 || total > TYPE_NAME_LEN_MAX ? -EINVAL : 0;
+}
+
+int listener_register_protocol(const char *name, const char *protocol,
+                               bool (*is_wanted)(const mtev_acceptor_closure_t *ac),
+                               void (*accepted)(eventer_t e, void *context), void *context)
+{
+    char full[TYPE_NAME_LEN_MAX + 1];
+    const struct listener_type type = {
+        .accepted = accepted, .context = context, .is_wanted = is_wanted};
+    int err = type_name_for(name, protocol, strlen(protocol), full);
+    return err != 0 ? err : type_add(full, &type);
 }
 
 int listener_set_refusal(const char *name, const char *text)

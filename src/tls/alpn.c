@@ -133,7 +133,7 @@ int tls_alpn_choose(SSL *ssl, const unsigned char **out, unsigned char *outlen,
         int rv = SSL_TLSEXT_ERR_NOACK;
         if (f != NULL)
             rv = f(tls_connection_of(ssl), out, outlen, in, inlen);
-        else if (strcmp(name, "h2") != 0)
+        else if (strcmp(name, "h2") != 0 || tls_handshake_speaks(tls_connection_of(ssl), name))
             rv = match(name, ours[at], out, outlen, in, inlen);
         if (rv == SSL_TLSEXT_ERR_OK)
             return rv;

@@ -194,6 +194,15 @@ static void on_deadline(struct wheel_node *node)
     fail(h, "it took too long");
 }
 
+bool tls_handshake_speaks(const eventer_ssl_ctx_t *ctx, const char *protocol)
+{
+    const eventer_t e = ctx->e;
+    if (e == NULL || e->kind != EVENT_FD || e->edge.on_ready != on_ready)
+        return false; /* it is done by other means */
+    const struct handshake *h = e->edge.context;
+    return h->ops->speaks != NULL && h->ops->speaks(protocol, h->closure);
+}
+
 int tls_handshake_begin(eventer_t e, struct tls_context *context,
                         const struct tls_handshake_ops *ops, void *closure)
 {

@@ -120,10 +120,13 @@ eventer_ssl_ctx_t *tls_connection_new(struct tls_context *context);
  * edge-triggered, with edge.may_read if there is something to read already.  If it fails or takes
  * too long, failed(closure) is called (NULL: not asked for) and e is closed and freed.  Its loop
  * only.  Returns 0; or -ENOMEM or as edge_register(), and e is the caller's.
+ * speaks(protocol, closure) is asked whether "h2" is spoken here: nobody agrees on it without, or
+ * without who was registered for it (ALPN).  NULL: it is not.
  */
 struct tls_handshake_ops {
     void (*done)(eventer_t e, void *closure);
     void (*failed)(void *closure);
+    bool (*speaks)(const char *protocol, void *closure); /* see below */
 };
 int tls_handshake_begin(eventer_t e, struct tls_context *context,
                         const struct tls_handshake_ops *ops, void *closure);

@@ -188,6 +188,11 @@ int tls_choose_part(SSL *ssl, int *alert, void *arg);
 /* True if name (lower case, no NUL at its end) is pattern, or what its *. stands for. */
 bool tls_name_fits(const char *pattern, const char *name, size_t len);
 
+/* ---- handshake.c ----------------------------------------------------------------- */
+
+/* True if whoever began the handshake of ctx that is under way says that protocol is spoken. */
+bool tls_handshake_speaks(const eventer_ssl_ctx_t *ctx, const char *protocol);
+
 /* ---- alpn.c ---------------------------------------------------------------------- */
 
 /* OpenSSL asks for a protocol of a client's list; arg: the list of the settings. */
