@@ -50,8 +50,9 @@ def external_libraries(build):
         if dependency["name"] != "cmocka":
             arguments += dependency["link_args"]
     # Those that pkg-config does not know stand in our own file for it alone.
-    private = tree.read(build, "meson-private/eventer.pc").partition("Libs.private:")[2]
-    return arguments + [word for word in private.split("\n", 1)[0].split() if word[:2] == "-l"]
+    with open(os.path.join(build, "meson-private/eventer.pc"), encoding="utf-8") as file:
+        private = re.search("^Libs.private:(.*)", file.read(), re.M).group(1)
+    return arguments + [word for word in private.split() if word.startswith("-l")]
 
 
 def check_calls(build, layers, faults):

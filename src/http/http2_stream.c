@@ -13,12 +13,14 @@ static int http2_read(mtev_http_session_ctx *ctx, void *buffer, size_t len, int 
 static int flush(mtev_http_session_ctx *ctx);
 static void send_ended(mtev_http_session_ctx *ctx);
 static void done(mtev_http_session_ctx *ctx);
+static void resume(mtev_http_session_ctx *ctx);
 
 static const struct http_carrier carrier = {
     .read = http2_read,
     .flush = flush,
     .send_ended = send_ended,
     .done = done,
+    .resume = resume,
 };
 
 /* ---- its life -------------------------------------------------------------------- */
@@ -240,6 +242,18 @@ static void done(mtev_http_session_ctx *ctx)
     if (!conn->is_closed)
         http2_conn_send_soon(conn); /* before: the stream may take a closed connection with it */
     finish(stream);
+}
+
+static void resume(mtev_http_session_ctx *ctx)
+{
+    struct http2_stream *stream = list_entry(ctx, struct http2_stream, s);
+    assert(stream->state == HTTP2_HANDLING);
+    if (http_response_has_ended(ctx) || stream->conn->is_closed) {
+        done(ctx);
+        return;
+    }
+    http2_stream_make_ready(stream);
+    http2_conn_send_soon(stream->conn);
 }
 
 /* ---- content --------------------------------------------------------------------- */

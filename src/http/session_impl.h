@@ -181,7 +181,7 @@ struct http_home { /* of a loop */
     size_t count; /* of them */
     bool is_draining;
     struct websocket_zlib *zlib; /* owned; NULL: not needed yet */
-    struct http2_room *http2; /* owned; NULL: no connection has spoken HTTP/2 yet */
+    struct http2_room *http2;    /* owned; NULL: no connection has spoken HTTP/2 yet */
     time_t date_s;
     char ok[HTTP_OK_LEN + 1]; /* "HTTP/1.1 200 OK", and a line Date for date_s */
 };

@@ -260,6 +260,7 @@ def calls_are_linked():
     """Plant a call upward between two layers' archives."""
     with tempfile.TemporaryDirectory(dir=BUILD) as top:
         write_tree(top, {**GOOD, "meson-info/intro-dependencies.json": "[]",
+                         "meson-private/eventer.pc": "Libs.private: -pthread\n",
                          "base.c": "int log_up(void);\nint base_one(void);\n"
                                    "int base_one(void)\n{\n    return log_up();\n}\n",
                          "log.c": "int base_one(void);\nint log_up(void);\n"

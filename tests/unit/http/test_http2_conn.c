@@ -20,6 +20,8 @@ static struct h2 client;
 static _Atomic int begun;    /* handlers that wait */
 static _Atomic int last_err; /* errno of the last read that failed */
 static _Atomic bool may_go;  /* what they wait for */
+static _Atomic bool has_floated;
+static _Atomic(mtev_http_session_ctx *) floated;
 
 /* ---- handlers -------------------------------------------------------------------- */
 
@@ -49,6 +51,19 @@ static int answer_late(mtev_http_session_ctx *ctx)
 {
     sleep_ms(2);
     return answer_text(ctx);
+}
+
+/* Floats at the first call; the query says whether the main thread ends the response. */
+static int float_once(mtev_http_session_ctx *ctx)
+{
+    mtev_http_connection *conn = mtev_http_session_connection(ctx);
+    if (atomic_exchange(&has_floated, true))
+        return answer_text(ctx);
+    check(mtev_http_connection_event_float(conn) == NULL);
+    check(mtev_http_connection_event(conn) == NULL);
+    check(http_session_is_floated(ctx));
+    atomic_store(&floated, ctx);
+    return 0;
 }
 
 static int answer_large(mtev_http_session_ctx *ctx)
@@ -154,19 +169,13 @@ static int never_answer(mtev_http_session_ctx *ctx)
 }
 
 static const struct handler handlers[] = {
-    {"/text", answer_text, false},
-    {"/text-co", answer_text, true},
-    {"/field", answer_field_of, false},
-    {"/late", answer_late, true},
-    {"/large", answer_large, false},
-    {"/large-co", answer_large, true},
-    {"/told", answer_when_told, true},
-    {"/gone", wait_for_the_end, true},
-    {"/body", read_body, false},
-    {"/body-co", read_body, true},
-    {"/turns", answer_in_turns, false},
-    {"/status", answer_nothing, false},
-    {"/length", answer_with_length, false},
+    {"/text", answer_text, false},      {"/text-co", answer_text, true},
+    {"/field", answer_field_of, false}, {"/late", answer_late, true},
+    {"/float", float_once, false},      {"/large", answer_large, false},
+    {"/large-co", answer_large, true},  {"/told", answer_when_told, true},
+    {"/gone", wait_for_the_end, true},  {"/body", read_body, false},
+    {"/body-co", read_body, true},      {"/turns", answer_in_turns, false},
+    {"/status", answer_nothing, false}, {"/length", answer_with_length, false},
     {"/never", never_answer, false},
 };
 
@@ -585,6 +594,49 @@ static void an_upgrade_that_cannot_be_is_passed_over(void **state)
     client_close(&http1);
 }
 
+/* ---- floating -------------------------------------------------------------------- */
+
+static mtev_http_session_ctx *float_one(uint32_t id)
+{
+    mtev_http_session_ctx *ctx;
+    atomic_store(&has_floated, false);
+    atomic_store(&floated, NULL);
+    h2_get(&client, id, "/float");
+    while ((ctx = atomic_load(&floated)) == NULL)
+        usleep(200);
+    return ctx;
+}
+
+static void a_floated_request_goes_on_when_it_is_resumed(void **state)
+{
+    (void)state;
+    h2_open(&client);
+    mtev_http_session_ctx *ctx = float_one(1);
+    h2_gets(&client, 3, "/text", 200, NULL); /* others are not held up */
+    assert_true(mtev_http_response_append_str(ctx, "by another thread"));
+    assert_true(mtev_http_response_end(ctx));
+    mtev_http_session_resume_after_float(ctx);
+    assert_string_equal(h2_wait(&client, 1)->body, "by another thread");
+    ctx = float_one(5);
+    mtev_http_session_resume_after_float(ctx);
+    assert_string_equal(h2_wait(&client, 5)->body, "GET HTTP/2.0");
+    h2_close(&client);
+}
+
+static void a_floated_request_outlives_its_connection(void **state)
+{
+    (void)state;
+    h2_open(&client);
+    mtev_http_session_ctx *ctx = float_one(1);
+    client_reset(&client.tcp);
+    nghttp2_hd_inflate_del(client.inflater);
+    while (!mtev_http_response_closed(ctx))
+        usleep(200);
+    assert_false(mtev_http_response_append_str(ctx, "nobody reads it"));
+    mtev_http_session_resume_after_float(ctx);
+    server_empty();
+}
+
 /* ---- ends ------------------------------------------------------------------------ */
 
 static void a_cancelled_handler_is_told(void **state)
@@ -642,6 +694,8 @@ static const struct CMUnitTest tests[] = {
     h2_test(a_connection_is_upgraded),
     h2_test(the_preface_may_come_before_the_switch),
     h2_test(an_upgrade_that_cannot_be_is_passed_over),
+    h2_test(a_floated_request_goes_on_when_it_is_resumed),
+    h2_test(a_floated_request_outlives_its_connection),
     h2_test(a_cancelled_handler_is_told),
     h2_test(a_handler_outlives_its_connection),
 };
