@@ -301,3 +301,36 @@ int slabs_each(struct slabs *slabs, size_t size, int (*fn)(void *p, void *closur
     }
     return 0;
 }
+
+/* The region with the lowest address that ends behind at; NULL: there is none. */
+static struct region *first_region(const struct slabs *slabs, uintptr_t at)
+{
+    uintptr_t first = UINTPTR_MAX;
+    for (struct ring *link = slabs->regions.next; link != &slabs->regions; link = link->next) {
+        uintptr_t region = (uintptr_t)list_entry(link, struct region, link);
+        if (region + SLAB_REGION_SIZE > at && region < first)
+            first = region;
+    }
+    return first == UINTPTR_MAX ? NULL : (struct region *)first;
+}
+
+bool slabs_each_next(struct slabs *slabs, size_t size, uintptr_t *at,
+                     int (*fn)(void *p, void *closure), void *closure)
+{
+    size_t object_size = slab_round(size);
+    uintptr_t from = *at;
+    struct region *region;
+    while ((region = first_region(slabs, from)) != NULL) {
+        for (uint32_t used = ~region->free; used != 0; used &= used - 1) {
+            uintptr_t start = (uintptr_t)slab_start(region, (unsigned)__builtin_ctz(used));
+            struct slab *slab = slab_of((void *)start);
+            if (start < from || slab->object_size != object_size)
+                continue;
+            *at = start + SLAB_SIZE;
+            each_in_slab(slab, fn, closure);
+            return true;
+        }
+        from = (uintptr_t)region + SLAB_REGION_SIZE;
+    }
+    return false;
+}

@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,5 +63,13 @@ void slab_free(struct slabs *slabs, void *p, size_t size);
  * SLAB_SIZE_MAX.  fn neither allocates nor frees objects.  Returns what fn returned if not 0.
  */
 int slabs_each(struct slabs *slabs, size_t size, int (*fn)(void *p, void *closure), void *closure);
+
+/*
+ * The same for the objects of one slab, until fn returns other than 0: the first one at *at (0 at
+ * first) or behind it, which is set to where to go on.  False: there is none.  Objects may come and
+ * go between calls; one that stays is met once.  Cost: O(regions).
+ */
+bool slabs_each_next(struct slabs *slabs, size_t size, uintptr_t *at,
+                     int (*fn)(void *p, void *closure), void *closure);
 
 #endif

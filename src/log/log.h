@@ -81,6 +81,18 @@ extern const struct log_limit log_limits[LOG_LIMITS_COUNT];
 /* Set all of them for what ls is.  Returns 0, or -EINVAL: it is not material. */
 int log_stream_set_limits(mtev_log_stream_t ls, const int64_t values[static LOG_LIMITS_COUNT]);
 
+/*
+ * Of the lines that ls, of the type memory, has: the index of the oldest, and the one that the next
+ * line will have.  0, or -EINVAL: it is not of that type.
+ */
+int log_memory_span(mtev_log_stream_t ls, uint64_t *first, uint64_t *end);
+
+/* As mtev_log_memory_lines() for those with an index from first on, and before end. */
+int log_memory_lines_between(mtev_log_stream_t ls, uint64_t first, uint64_t end,
+                             int (*visit)(uint64_t index, const struct timeval *when,
+                                          const char *text, size_t len, void *closure),
+                             void *closure);
+
 /* Return how many lines, or parts of one, the file or descriptor of ls has lost so far. */
 uint64_t log_stream_lost(mtev_log_stream_t ls);
 

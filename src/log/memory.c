@@ -88,28 +88,31 @@ void memory_add(struct memory *m, const struct timeval *when, const char *text, 
     pthread_mutex_unlock(&m->lock);
 }
 
-/* The first line that memory_copy() gives, and how many bytes it and those behind it have. */
-static size_t choose(const struct memory *m, size_t count, uint64_t least, size_t *ret_bytes)
+/* The lines [*from, *to) of those there are that are wanted; how many bytes they have. */
+static size_t choose(const struct memory *m, const struct memory_range *range, size_t *from,
+                     size_t *to)
 {
-    size_t from = m->count > count ? m->count - count : 0;
-    while (from < m->count && line_at(m, from)->index < least)
-        from++;
-    *ret_bytes = 0;
-    for (size_t i = from; i < m->count; i++)
-        *ret_bytes += line_at(m, i)->len;
-    return from;
+    const uint64_t oldest = m->next_index - m->count; /* the indices have no gaps */
+    const uint64_t end = MIN(range->end, m->next_index), first = MAX(range->first, oldest);
+    size_t bytes = 0;
+    *to = end > oldest ? (size_t)(end - oldest) : 0;
+    *from = first > oldest ? MIN((size_t)(first - oldest), *to) : 0;
+    if (*to - *from > range->count)
+        *from = *to - range->count;
+    for (size_t i = *from; i < *to; i++)
+        bytes += line_at(m, i)->len;
+    return bytes;
 }
 
-int64_t memory_copy(struct memory *m, size_t count, uint64_t least, struct memory_line **ret_lines,
-                    char **ret_bytes)
+int64_t memory_copy(struct memory *m, const struct memory_range *range,
+                    struct memory_line **ret_lines, char **ret_bytes)
 {
-    size_t bytes_len, len = 0;
+    size_t from, to, len = 0;
     pthread_mutex_lock(&m->lock);
-    size_t from = choose(m, count, least, &bytes_len);
-    int64_t copied = (int64_t)(m->count - from);
-    struct memory_line *lines = alloc_zeroed((size_t)copied + 1, sizeof(*lines));
+    size_t bytes_len = choose(m, range, &from, &to);
+    struct memory_line *lines = alloc_zeroed(to - from + 1, sizeof(*lines));
     char *bytes = alloc_bytes(bytes_len + 1);
-    for (size_t i = from; lines != NULL && bytes != NULL && i < m->count; i++) {
+    for (size_t i = from; lines != NULL && bytes != NULL && i < to; i++) {
         const struct memory_line *line = line_at(m, i);
         lines[i - from] = *line;
         lines[i - from].start = len;
@@ -124,7 +127,15 @@ int64_t memory_copy(struct memory *m, size_t count, uint64_t least, struct memor
     }
     *ret_lines = lines;
     *ret_bytes = bytes;
-    return copied;
+    return (int64_t)(to - from);
+}
+
+void memory_span(struct memory *m, uint64_t *first, uint64_t *end)
+{
+    pthread_mutex_lock(&m->lock);
+    *first = m->next_index - m->count;
+    *end = m->next_index;
+    pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- as an outlet ---------------------------------------------------------------- */
@@ -175,29 +186,34 @@ const struct outlet_ops outlet_memory = {.type = "memory",
                                          .say = say_memory,
                                          .close = close_memory};
 
+/* The memory that ls is, while the lock of the streams is held; NULL: it is none. */
+static struct memory *memory_of(const struct log_stream *s)
+{
+    struct outlet *o =
+        s != NULL && s->material > 0 ? stream_outlet((unsigned)s->material - 1) : NULL;
+    return o != NULL && o->ops == &outlet_memory ? o->target : NULL;
+}
+
 /* Copy lines of ls; without a lock held, so that whoever looks at them may log. */
-static int64_t copy_of(mtev_log_stream_t ls, size_t count, uint64_t least,
+static int64_t copy_of(mtev_log_stream_t ls, const struct memory_range *range,
                        struct memory_line **ret_lines, char **ret_bytes)
 {
-    const struct log_stream *s = ls;
     int64_t copied = -EINVAL;
-    if (s == NULL)
-        return copied;
     stream_lock();
-    struct outlet *o = s->material > 0 ? stream_outlet((unsigned)s->material - 1) : NULL;
-    if (o != NULL && o->ops == &outlet_memory)
-        copied = memory_copy(o->target, count, least, ret_lines, ret_bytes);
+    struct memory *m = memory_of(ls);
+    if (m != NULL)
+        copied = memory_copy(m, range, ret_lines, ret_bytes);
     stream_unlock();
     return copied;
 }
 
-static int visit_lines(mtev_log_stream_t ls, size_t count, uint64_t least,
+static int visit_lines(mtev_log_stream_t ls, const struct memory_range *range,
                        int (*visit)(uint64_t, const struct timeval *, const char *, size_t, void *),
                        void *closure)
 {
     struct memory_line *lines = NULL;
     char *bytes = NULL;
-    int64_t copied = copy_of(ls, count, least, &lines, &bytes);
+    int64_t copied = copy_of(ls, range, &lines, &bytes);
     if (copied < 0) {
         errno = (int)-copied;
         return -1;
@@ -218,7 +234,9 @@ int mtev_log_memory_lines(mtev_log_stream_t ls, int log_lines,
                                        size_t len, void *closure),
                           void *closure)
 {
-    return visit_lines(ls, log_lines <= 0 ? SIZE_MAX : (size_t)log_lines, 0, visit, closure);
+    const struct memory_range range = {.end = UINT64_MAX,
+                                       .count = log_lines <= 0 ? SIZE_MAX : (size_t)log_lines};
+    return visit_lines(ls, &range, visit, closure);
 }
 
 int mtev_log_memory_lines_since(mtev_log_stream_t ls, uint64_t afterwhich,
@@ -226,6 +244,28 @@ int mtev_log_memory_lines_since(mtev_log_stream_t ls, uint64_t afterwhich,
                                              const char *text, size_t len, void *closure),
                                 void *closure)
 {
-    return visit_lines(ls, SIZE_MAX, afterwhich == UINT64_MAX ? UINT64_MAX : afterwhich + 1, visit,
-                       closure);
+    const struct memory_range range = {.first =
+                                           afterwhich == UINT64_MAX ? UINT64_MAX : afterwhich + 1,
+                                       .end = UINT64_MAX,
+                                       .count = SIZE_MAX};
+    return visit_lines(ls, &range, visit, closure);
+}
+
+int log_memory_lines_between(mtev_log_stream_t ls, uint64_t first, uint64_t end,
+                             int (*visit)(uint64_t index, const struct timeval *when,
+                                          const char *text, size_t len, void *closure),
+                             void *closure)
+{
+    const struct memory_range range = {.first = first, .end = end, .count = SIZE_MAX};
+    return visit_lines(ls, &range, visit, closure);
+}
+
+int log_memory_span(mtev_log_stream_t ls, uint64_t *first, uint64_t *end)
+{
+    stream_lock();
+    struct memory *m = memory_of(ls);
+    if (m != NULL)
+        memory_span(m, first, end);
+    stream_unlock();
+    return m == NULL ? -EINVAL : 0;
 }

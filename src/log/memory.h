@@ -34,11 +34,20 @@ void memory_free(struct memory *m);
 /* Keep a line (cut to what there is room for); the oldest ones go where that is needed. */
 void memory_add(struct memory *m, const struct timeval *when, const char *text, size_t len);
 
+/* Which lines are wanted. */
+struct memory_range {
+    uint64_t first, end; /* those with an index from first on, and before end */
+    size_t count;        /* of these the newest, at most so many */
+};
+
 /*
- * Copy the newest lines, count at most, with an index of least or higher, oldest first: the caller
- * owns *ret_lines and *ret_bytes, which their starts refer to.  Returns how many, or -ENOMEM.
+ * Copy lines, oldest first: the caller owns *ret_lines and *ret_bytes, which their starts refer to.
+ * Returns how many, or -ENOMEM.
  */
-int64_t memory_copy(struct memory *m, size_t count, uint64_t least, struct memory_line **ret_lines,
-                    char **ret_bytes);
+int64_t memory_copy(struct memory *m, const struct memory_range *range,
+                    struct memory_line **ret_lines, char **ret_bytes);
+
+/* Give the index of the oldest line, and of the one that comes next. */
+void memory_span(struct memory *m, uint64_t *first, uint64_t *end);
 
 #endif

@@ -126,9 +126,10 @@ static void replay(const struct log_stream *target, const struct timeval *when, 
 
 static void replay_all(struct speculation *spec, mtev_log_stream_t target)
 {
+    const struct memory_range all = {.end = UINT64_MAX, .count = SIZE_MAX};
     struct memory_line *lines = NULL;
     char *bytes = NULL;
-    int64_t count = memory_copy(spec->kept, SIZE_MAX, 0, &lines, &bytes);
+    int64_t count = memory_copy(spec->kept, &all, &lines, &bytes);
     for (int64_t i = 0; i < count; i++)
         replay(target, &lines[i].when, bytes + lines[i].start, lines[i].len);
     if (count < 0)

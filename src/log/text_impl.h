@@ -46,7 +46,4 @@ static inline __attribute__((format(printf, 2, 3))) void text_addf(struct text *
  * U+FFFD.  Stops where the next character would not fit. */
 void text_add_json(struct text *t, const char *bytes, size_t len);
 
-/* Return the length of the UTF-8 character at the start of the len > 0 bytes; 0: it is none. */
-size_t text_utf8_len(const char *bytes, size_t len);
-
 #endif

@@ -334,6 +334,48 @@ static void each_object_in_use_is_visited_once(void **state)
     slab_free(&slabs, of_another_class, sizeof(struct visited) + 16);
 }
 
+static size_t walk_by_slabs(struct walk *walk, void (*between)(void *closure), void *closure)
+{
+    size_t slab_count = 0;
+    uintptr_t at = 0;
+    while (slabs_each_next(&slabs, sizeof(struct visited), &at, visit, walk)) {
+        slab_count++;
+        between(closure);
+    }
+    return slab_count;
+}
+
+/* Objects of the second half go, and others come. */
+static void change_the_rest(void *closure)
+{
+    struct visited **objects = closure;
+    static size_t turn;
+    size_t i = VISITED_COUNT / 2 + turn++ % (VISITED_COUNT / 2);
+    slab_free(&slabs, objects[i], sizeof(struct visited));
+    objects[i] = take(sizeof(struct visited));
+    *objects[i] = (struct visited){.number = i + 1};
+}
+
+static void a_walk_by_slabs_meets_once_what_stays(void **state)
+{
+    static struct visited *objects[VISITED_COUNT];
+    struct walk walk = {.stop_after = SIZE_MAX};
+    uintptr_t at = 0;
+    assert_false(slabs_each_next(&slabs, sizeof(struct visited), &at, visit, &walk));
+    for (size_t i = 0; i < VISITED_COUNT; i++) {
+        objects[i] = take(sizeof(struct visited));
+        *objects[i] = (struct visited){.number = i + 1};
+    }
+    size_t per_slab = objects_a_slab(sizeof(struct visited));
+    assert_in_range(walk_by_slabs(&walk, change_the_rest, objects), VISITED_COUNT / per_slab,
+                    VISITED_COUNT / per_slab + 2);
+    for (size_t i = 0; i < VISITED_COUNT; i++) {
+        if (i < VISITED_COUNT / 2)
+            assert_int_equal(objects[i]->visits, 1);
+        slab_free(&slabs, objects[i], sizeof(struct visited));
+    }
+}
+
 static void a_visitor_ends_the_walk_with_its_result(void **state)
 {
     struct visited *objects[5];
@@ -404,6 +446,7 @@ static const struct CMUnitTest tests[] = {
     slab_test(a_wave_is_packed_and_its_memory_goes_back_when_it_has_ended),
     slab_test(a_wave_that_ends_in_any_order_gives_its_memory_back_too),
     slab_test(each_object_in_use_is_visited_once),
+    slab_test(a_walk_by_slabs_meets_once_what_stays),
     slab_test(a_visitor_ends_the_walk_with_its_result),
     slab_test(an_object_that_cannot_be_had_is_null_and_nothing_is_lost),
     slab_test(after_a_failed_region_the_next_try_goes_on),

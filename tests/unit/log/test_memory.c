@@ -6,6 +6,7 @@
  */
 #include "said.h"
 
+#include "log/log.h"
 #include "log/memory.h"
 #include "random.h"
 
@@ -22,6 +23,7 @@ static void the_newest_lines_are_kept(void **state)
     static size_t lens[MANY];
     struct memory *m = NULL;
     uint32_t seed = random_seed();
+    const struct memory_range all = {.end = UINT64_MAX, .count = LINES};
     char text[2 * BYTES];
     assert_int_equal(memory_new(LINES, BYTES, &m), 0);
     for (uint64_t n = 0; n < MANY; n++) {
@@ -31,7 +33,7 @@ static void the_newest_lines_are_kept(void **state)
         lens[n] = random_below(&seed, n % 100 == 0 ? 2 * BYTES : 30);
         memset(text, (int)('a' + n % 26), sizeof(text));
         memory_add(m, &when, text, lens[n]);
-        int64_t count = memory_copy(m, LINES, 0, &lines, &bytes);
+        int64_t count = memory_copy(m, &all, &lines, &bytes);
         assert_in_range(count, 1, LINES);
         for (int64_t i = 0; i < count; i++) {
             uint64_t index = n - (uint64_t)(count - 1 - i);
@@ -84,6 +86,33 @@ static void a_stream_gives_its_lines_back(void **state)
     assert_int_equal(mtev_log_memory_lines(NULL, 1, gather, &left), -1);
 }
 
+static void lines_are_found_by_their_indices(void **state)
+{
+    uint64_t first = 7, end = 7;
+    int left = 100;
+    mtev_log_stream_t empty = mtev_log_stream_new("empty ring", "memory", "3,100", NULL, NULL);
+    mtev_log_stream_t kept = mtev_log_stream_new("kept ring", "memory", "3,100", NULL, NULL);
+    mtev_log_stream_close(mtev_log_stream_new("ring", "memory", "3,100", NULL, NULL));
+    assert_int_equal(log_memory_span(empty, &first, &end), 0);
+    assert_int_equal(first, 0);
+    assert_int_equal(end, 0);
+    for (int i = 0; i < 5; i++)
+        mtevL(kept, "%d.", i);
+    assert_int_equal(log_memory_span(kept, &first, &end), 0);
+    assert_int_equal(first, 2);
+    assert_int_equal(end, 5);
+    gathered[0] = '\0';
+    assert_int_equal(log_memory_lines_between(kept, 0, 4, gather, &left), 2);
+    assert_int_equal(log_memory_lines_between(kept, 4, UINT64_MAX, gather, &left), 1);
+    assert_string_equal(gathered, "2:2.3:3.4:4.");
+    assert_int_equal(log_memory_lines_between(kept, 0, 2, gather, &left), 0);
+    assert_int_equal(log_memory_lines_between(kept, 5, 9, gather, &left), 0);
+    assert_int_equal(log_memory_lines_between(kept, 4, 3, gather, &left), 0);
+    assert_int_equal(log_memory_span(mtev_error, &first, &end), -EINVAL);
+    mtev_log_stream_close(empty);
+    mtev_log_stream_close(kept);
+}
+
 static void sizes_that_are_none_are_refused(void **state)
 {
     static const char *const paths[] = {"",     "10",    "0,1",       "1,0",         "x,1",
@@ -117,6 +146,7 @@ static void no_memory_is_an_error(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_newest_lines_are_kept),
     cmocka_unit_test(a_stream_gives_its_lines_back),
+    cmocka_unit_test(lines_are_found_by_their_indices),
     cmocka_unit_test(sizes_that_are_none_are_refused),
     cmocka_unit_test(no_memory_is_an_error),
 };
