@@ -107,6 +107,8 @@ typedef struct eventer_jobq_stats {
     uint64_t done;                          /* jobs that have ended */
     uint64_t wait_ns[EVENTER_JOBQ_BUCKETS]; /* of those that have ended: from submission to begin */
     uint64_t run_ns[EVENTER_JOBQ_BUCKETS];  /* and from begin to end */
+    uint64_t wait_ns_sum, run_ns_sum;       /* all of both together */
+    uint64_t timeouts;                      /* jobs without WORK, since their deadline had passed */
 } eventer_jobq_stats_t;
 
 API_EXPORT(void) eventer_jobq_get_stats(eventer_jobq_t *q, eventer_jobq_stats_t *out);

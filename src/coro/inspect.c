@@ -5,6 +5,7 @@
 #include "coro/inspect_impl.h"
 
 #include "base/alloc.h"
+#include "coro/inspect.h"
 #include "eventer/pool.h"
 #include "eventer/visit.h"
 
@@ -176,6 +177,16 @@ static bool list_loop(struct loop *loop, void *closure)
     listing->now_ns = clock_mono_ns();
     listing->site = NULL;
     return coro_each(home, list_one, listing) == 0;
+}
+
+bool inspect_next(struct loop *loop, uintptr_t *at,
+                  int (*cb)(const eventer_aco_info_t *info, void *closure), void *closure)
+{
+    struct listing listing = {
+        .cb = cb, .closure = closure, .home = loop->coro, .now_ns = clock_mono_ns()};
+    struct each each = {list_one, &listing};
+    return listing.home != NULL &&
+           slabs_each_next(&listing.home->slabs, sizeof(struct coro), at, call_if_living, &each);
 }
 
 static int fail(int err)

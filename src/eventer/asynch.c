@@ -100,6 +100,13 @@ static void work(struct asynch_job *job)
     account_job(job->function, jobq_name(job->on->q), clock_mono_ns() - begun_ns);
 }
 
+/* There is no WORK: its deadline has passed. */
+static void time_out(struct asynch_job *job)
+{
+    job->result = EVENTER_JOB_TIMED_OUT;
+    atomic_fetch_add_explicit(&job->on->timeouts, 1, memory_order_relaxed);
+}
+
 /* On a thread of the queue. */
 static void run(struct jobq_job *base)
 {
@@ -107,8 +114,9 @@ static void run(struct jobq_job *base)
     eventer_jobq_memory_safety_t safety = job->on->safety;
     guard_begin(safety);
     running = job;
-    job->result = EVENTER_JOB_TIMED_OUT;
-    if (!is_late(job)) {
+    if (is_late(job)) {
+        time_out(job);
+    } else {
         work(job);
         job->result = job->was_told ? EVENTER_JOB_CANCELLED : EVENTER_JOB_DONE;
     }
@@ -129,7 +137,7 @@ static void on_deadline(struct wheel_node *node)
     } else if (jobq_withdraw(job->q, &job->job)) {
         eventer_jobq_memory_safety_t safety = job->on->safety;
         guard_begin(safety);
-        job->result = EVENTER_JOB_TIMED_OUT;
+        time_out(job);
         job->step(job, EVENTER_ASYNCH_CLEANUP);
         guard_end(safety);
         release(job);

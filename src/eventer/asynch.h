@@ -65,6 +65,7 @@ struct eventer_jobq {
     struct eventer_jobq *next;
     uint32_t min, max; /* bounds of the concurrency; 0: none */
     eventer_jobq_memory_safety_t safety;
+    _Atomic uint64_t timeouts; /* jobs without WORK, since their deadline had passed */
 };
 
 /* Make the default queue and those that the properties name.  Returns 0 or -errno. */

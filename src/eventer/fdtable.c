@@ -41,6 +41,13 @@ struct fd_slot *fdtable_slot(int fd)
     return fdtable_find(fd);
 }
 
+int fdtable_next(int fd)
+{
+    while (fd <= FDTABLE_FD_MAX && fdtable_find(fd) == NULL)
+        fd = (fd | (CHUNK_SIZE - 1)) + 1;
+    return fd <= FDTABLE_FD_MAX ? fd : -1;
+}
+
 void fdtable_each(void (*fn)(struct fd_slot *slot, void *closure), void *closure)
 {
     for (int at = 0; at < CHUNK_COUNT; at++) {

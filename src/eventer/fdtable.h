@@ -34,6 +34,9 @@ struct fd_slot *fdtable_slot(int fd);
 /* Return fd's slot if it was ever made. */
 struct fd_slot *fdtable_find(int fd);
 
+/* Return the first fd, that one or a later, whose slot was ever made; -1: there is none. */
+int fdtable_next(int fd);
+
 /* Call fn for every slot that was ever made. */
 void fdtable_each(void (*fn)(struct fd_slot *slot, void *closure), void *closure);
 

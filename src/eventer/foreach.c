@@ -5,11 +5,14 @@
  * What is shown may remove, close or free what it likes: it is held by a reference meanwhile, and
  * the timers of a loop are collected before the first of them is shown.
  */
+#include "eventer/foreach.h"
+
 #include "base/alloc.h"
 #include "eventer/event.h"
 #include "eventer/fdtable.h"
 #include "eventer/visit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -123,4 +126,48 @@ void eventer_foreach_timedevent(void (*fn)(eventer_t e, void *closure), void *cl
 {
     struct showing showing = {.fn = fn, .closure = closure};
     show("eventer_foreach_timedevent", &showing, show_timers);
+}
+
+/* ---- a part at a time ------------------------------------------------------------ */
+
+struct part {
+    void (*fn)(eventer_t e, void *closure);
+    void *closure;
+    unsigned shown;
+};
+
+uint64_t foreach_fds_from(uint64_t from, void (*fn)(eventer_t e, void *closure), void *closure)
+{
+    int fd = fdtable_next((int)from);
+    unsigned shown = 0, looked_at = 0;
+    while (fd >= 0 && shown < FOREACH_PART_MAX && looked_at++ < FOREACH_FDS_MAX) {
+        eventer_t e = event_of(fdtable_find(fd), loop_self);
+        if (e != NULL) {
+            fn(e, closure);
+            eventer_free(e);
+            shown++;
+        }
+        fd = fdtable_next(fd + 1);
+    }
+    return fd < 0 ? FOREACH_END : (uint64_t)fd;
+}
+
+static void show_timer(struct wheel_node *node, void *closure)
+{
+    struct part *part = closure;
+    eventer_t e = schedule_event_of(node);
+    if (e == NULL || atomic_load_explicit(&e->schedule, memory_order_acquire) != SCHEDULE_ARMED)
+        return;
+    part->fn(e, part->closure);
+    part->shown++;
+}
+
+uint64_t foreach_timers_from(uint64_t from, void (*fn)(eventer_t e, void *closure), void *closure)
+{
+    struct part part = {.fn = fn, .closure = closure};
+    static_assert(FOREACH_END == WHEEL_NEVER, "what the wheel says is handed on");
+    do
+        from = wheel_each_from(&loop_self->wheel, from, show_timer, &part);
+    while (from != WHEEL_NEVER && part.shown < FOREACH_PART_MAX);
+    return from;
 }

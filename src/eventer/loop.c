@@ -89,7 +89,8 @@ static HOT void turn(struct loop *loop)
     if (!ring_is_empty(&loop->recurrents))
         schedule_run_recurrent(loop);
     loop->has_more = hooks.drain != NULL && hooks.drain(loop);
-    loop->turns++;
+    /* the loop alone writes; whoever reads wants no order */
+    __atomic_store_n(&loop->turns, loop->turns + 1, __ATOMIC_RELAXED);
 }
 
 HOT void loop_dispatch(struct loop *loop, int count)

@@ -41,11 +41,11 @@ struct loop {
     struct ring recurrents;
     int wall_fd; /* owned; -1: none; see wall.c */
     bool has_said_wall;
-    void *coro;   /* what the coroutine layer keeps for this loop */
-    void *http;   /* what the HTTP layer keeps for it */
-    void *tls;    /* and what the TLS layer does */
-    void *client; /* and the client layer */
-    uint64_t turns;
+    void *coro;     /* what the coroutine layer keeps for this loop */
+    void *http;     /* what the HTTP layer keeps for it */
+    void *tls;      /* and what the TLS layer does */
+    void *client;   /* and the client layer */
+    uint64_t turns; /* others read it atomically */
     struct heart heart;
     struct account account;
     const void *stack_top; /* of its thread, about; NULL: it does not run */

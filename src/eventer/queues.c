@@ -326,4 +326,7 @@ void eventer_jobq_get_stats(eventer_jobq_t *q, eventer_jobq_stats_t *out)
                                   .done = counts.total};
     memcpy(out->wait_ns, counts.wait_ns, sizeof(out->wait_ns));
     memcpy(out->run_ns, counts.run_ns, sizeof(out->run_ns));
+    out->wait_ns_sum = counts.wait_ns_sum;
+    out->run_ns_sum = counts.run_ns_sum;
+    out->timeouts = atomic_load_explicit(&q->timeouts, memory_order_relaxed);
 }

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "eventer/pool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -96,32 +97,45 @@ static bool await_visit(struct visit *visit)
     return is_done;
 }
 
-static void visit_loop(struct loop *loop, void *closure)
+/* Visit another loop than the calling thread's; *goes_on: what the visitor said.  0 or -errno. */
+static int visit_other(struct loop *loop, const struct visitor *visitor, bool *goes_on)
 {
-    struct round *round = closure;
-    const struct visitor *visitor = round->visitor;
-    if (!round->goes_on)
-        return;
-    if (loop == loop_self) {
-        round->goes_on = visitor->visit(loop, visitor->closure);
-        return;
-    }
     struct visit *visit = visit_new(visitor);
-    if (visit == NULL) {
-        round->err = -ENOMEM;
-        round->goes_on = false;
-        return;
-    }
+    if (visit == NULL)
+        return -ENOMEM;
     visit->mail.run = visit_by_mail;
     loop_post(loop, &visit->mail);
     if (await_visit(visit)) {
-        round->goes_on = visit->goes_on;
+        *goes_on = visit->goes_on;
         visit_free(visit);
-    } else {
-        round->err = -ETIMEDOUT;
-        if (visitor->skip != NULL)
-            visitor->skip(loop, visitor->closure);
+        return 0;
     }
+    if (visitor->skip != NULL)
+        visitor->skip(loop, visitor->closure);
+    return -ETIMEDOUT;
+}
+
+static void visit_next(struct loop *loop, void *closure)
+{
+    struct round *round = closure;
+    if (!round->goes_on)
+        return;
+    if (loop == loop_self) {
+        round->goes_on = round->visitor->visit(loop, round->visitor->closure);
+        return;
+    }
+    int err = visit_other(loop, round->visitor, &round->goes_on);
+    if (err == -ENOMEM)
+        round->goes_on = false;
+    if (err != 0)
+        round->err = err;
+}
+
+int visit_loop(struct loop *loop, const struct visitor *visitor)
+{
+    bool goes_on;
+    assert(loop_self == NULL);
+    return visit_other(loop, visitor, &goes_on);
 }
 
 int visit_loops(const struct visitor *visitor)
@@ -129,7 +143,7 @@ int visit_loops(const struct visitor *visitor)
     struct round round = {.visitor = visitor, .goes_on = true};
     if (atomic_exchange(&is_under_way, true))
         return -EBUSY;
-    pool_each_loop(visit_loop, &round);
+    pool_each_loop(visit_next, &round);
     atomic_store(&is_under_way, false);
     return round.err;
 }

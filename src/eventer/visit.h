@@ -27,4 +27,10 @@ struct visitor {
  */
 int visit_loops(const struct visitor *visitor);
 
+/*
+ * Visit that loop alone.  From a thread that is no loop's, so that nobody waits for the caller: any
+ * number may do so at a time.  Returns 0, -ENOMEM or -ETIMEDOUT.
+ */
+int visit_loop(struct loop *loop, const struct visitor *visitor);
+
 #endif

@@ -167,6 +167,37 @@ void wheel_each(struct wheel *w, void (*fn)(struct wheel_node *node, void *closu
             each_in(&w->slots[level][slot], fn, closure);
 }
 
+static void each_from(const struct ring *slot, uint64_t from,
+                      void (*fn)(struct wheel_node *node, void *closure), void *closure)
+{
+    for (struct ring *link = slot->next; link != slot; link = link->next) {
+        struct wheel_node *node = list_entry(link, struct wheel_node, link);
+        if (tick_of(node->due_ns) >= from)
+            fn(node, closure);
+    }
+}
+
+uint64_t wheel_each_from(struct wheel *w, uint64_t from,
+                         void (*fn)(struct wheel_node *node, void *closure), void *closure)
+{
+    if (from <= w->tick) {
+        each_from(&w->expired, from, fn, closure);
+        return w->tick + 1;
+    }
+    for (unsigned level = 0; level < WHEEL_LEVEL_COUNT; level++) {
+        unsigned shift = level * WHEEL_SLOT_BITS;
+        uint64_t at = w->tick >> shift;
+        for (unsigned slot = at % WHEEL_SLOT_COUNT + 1; slot < WHEEL_SLOT_COUNT; slot++) {
+            uint64_t end = ((at & ~(uint64_t)(WHEEL_SLOT_COUNT - 1)) + slot + 1) << shift;
+            if (end <= from || ring_is_empty(&w->slots[level][slot]))
+                continue;
+            each_from(&w->slots[level][slot], from, fn, closure);
+            return end;
+        }
+    }
+    return WHEEL_NEVER;
+}
+
 static bool check_slot(const struct wheel *w, unsigned level, unsigned slot)
 {
     const struct ring *head = &w->slots[level][slot];

@@ -72,6 +72,15 @@ uint64_t wheel_next_ns(struct wheel *w);
  */
 void wheel_each(struct wheel *w, void (*fn)(struct wheel_node *node, void *closure), void *closure);
 
+/*
+ * Call fn, which leaves the wheel as it is, for the nodes of one slot: the earliest that has any
+ * due in tick from (0 at first) or later; of these, for those that are.  Returns the tick to go on
+ * with, or WHEEL_NEVER: these were the last.  A node that stays where it is while the clock goes on
+ * between calls is met once.  Cost: a visit to each node of the slot.
+ */
+uint64_t wheel_each_from(struct wheel *w, uint64_t from,
+                         void (*fn)(struct wheel_node *node, void *closure), void *closure);
+
 /* True if every invariant of w holds (for assert and tests only; cost O(nodes)). */
 bool wheel_check(const struct wheel *w);
 

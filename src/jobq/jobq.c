@@ -236,8 +236,12 @@ static bool run_one(struct jobq *q, bool brings_more, uint64_t *now_ns)
     job->run(job); /* it may be gone after this */
     *now_ns = clock_mono_ns();
     pthread_mutex_lock(&q->lock);
-    q->counts.wait_ns[bucket_of(begun_ns > submitted_ns ? begun_ns - submitted_ns : 0)]++;
-    q->counts.run_ns[bucket_of(*now_ns - begun_ns)]++;
+    uint64_t wait_ns = begun_ns > submitted_ns ? begun_ns - submitted_ns : 0;
+    uint64_t run_ns = *now_ns - begun_ns;
+    q->counts.wait_ns[bucket_of(wait_ns)]++;
+    q->counts.run_ns[bucket_of(run_ns)]++;
+    q->counts.wait_ns_sum += wait_ns;
+    q->counts.run_ns_sum += run_ns;
     q->counts.inflight--;
     q->counts.total++;
     fair_done(&q->pending, subqueue);

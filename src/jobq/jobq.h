@@ -54,6 +54,7 @@ struct jobq_counts {
     uint64_t wakes;                      /* of a thread for a job */
     uint64_t wait_ns[JOBQ_BUCKET_COUNT]; /* from submission to begin */
     uint64_t run_ns[JOBQ_BUCKET_COUNT];  /* from begin to end */
+    uint64_t wait_ns_sum, run_ns_sum;
 };
 
 /*

@@ -6,6 +6,7 @@
  */
 #include "io_helpers.h"
 
+#include "coro/inspect.h"
 #include "coro/inspect_impl.h"
 #include "eventer/event.h"
 
@@ -614,6 +615,51 @@ static void each_resume_is_said_while_its_stream_is_on(void **state)
     assert_nothing_logged();
 }
 
+/* ---- a part at a time ------------------------------------------------------------ */
+
+#define CROWD 1000 /* coroutines: they lie in several slabs */
+
+static struct errand crowd[CROWD];
+static atomic_bool crowd_may_go;
+static size_t part_count, named_count;
+
+static void stand_about(void *closure)
+{
+    check_int(eventer_aco_set_name("one of a crowd"), 0);
+    while (!atomic_load(&crowd_may_go))
+        sleep_ms(5);
+}
+
+static int count_named(const eventer_aco_info_t *info, void *closure)
+{
+    named_count += strcmp(info->name, "one of a crowd") == 0;
+    return 0;
+}
+
+static void walk_by_parts(void *closure)
+{
+    uintptr_t at = 0;
+    while (inspect_next(loop_self, &at, count_named, NULL))
+        part_count++;
+}
+
+static void a_crowd_is_listed_in_parts(void **state)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        coroutine_post(&crowd[i], 1, stand_about, NULL);
+    settle_all();
+    in_loop(1, walk_by_parts, NULL);
+    assert_int_equal(named_count, CROWD);
+    assert_in_range(part_count, 2, CROWD / 10);
+    atomic_store(&crowd_may_go, true);
+    for (size_t i = 0; i < CROWD; i++)
+        errand_wait(&crowd[i]);
+    wait_for_all_to_end(1);
+    named_count = 0;
+    in_loop(1, walk_by_parts, NULL);
+    assert_int_equal(named_count, 0);
+}
+
 static const struct CMUnitTest tests[] = {
     clean_test(a_name_is_kept_up_to_its_limit_until_it_is_taken_away),
     clean_test(without_memory_a_coroutine_keeps_its_name),
@@ -632,6 +678,7 @@ static const struct CMUnitTest tests[] = {
     clean_test(without_memory_a_walk_fails_and_leaves_nothing),
     clean_test(functions_are_counted_over_all_loops),
     clean_test(each_resume_is_said_while_its_stream_is_on),
+    clean_test(a_crowd_is_listed_in_parts),
 };
 
 int main(void)

@@ -57,6 +57,22 @@ static uint64_t reported(void)
     return count == 0 ? 0 : loop->ready[0].tag;
 }
 
+static void the_next_slot_is_found_across_those_that_were_never_made(void **state)
+{
+    const int far = FDTABLE_FD_MAX - 5000;
+    assert_non_null(fdtable_slot(far));
+    int next = fdtable_next(far - 1);
+    assert_in_range(next, far - 1, far);
+    assert_int_equal(fdtable_next(far), far);
+    while (next >= 0 && next <= far)
+        next = fdtable_next(next + 1);
+    while (next >= 0) {
+        assert_non_null(fdtable_find(next));
+        next = fdtable_next(next + 1);
+    }
+    assert_int_equal(fdtable_next(FDTABLE_FD_MAX + 1), -1);
+}
+
 static void slots_exist_for_fds_within_the_limit_alone(void **state)
 {
     assert_null(fdtable_find(-1));
@@ -222,6 +238,7 @@ static const struct CMUnitTest tests[] = {
     with_loop(a_slot_whose_fd_was_closed_behind_our_back_is_taken_over),
     with_loop(an_fd_that_cannot_be_polled_is_entered_all_the_same),
     with_loop(a_bad_fd_leaves_the_slot_as_it_was),
+    cmocka_unit_test(the_next_slot_is_found_across_those_that_were_never_made),
     cmocka_unit_test(threads_find_one_slot_and_its_lock_excludes_them),
 };
 

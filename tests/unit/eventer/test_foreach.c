@@ -8,9 +8,11 @@
 
 #include "base/alloc.h"
 #include "eventer/event.h"
+#include "eventer/foreach.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define COUNT 5
@@ -185,6 +187,80 @@ static void without_memory_timers_are_left_out_and_it_is_said(void **state)
     assert_seen(3, 2);
 }
 
+/* ---- a part at a time ------------------------------------------------------------ */
+
+static struct parts {
+    uint64_t (*next)(uint64_t from, void (*fn)(eventer_t e, void *closure), void *closure);
+    unsigned count, part_max; /* parts; events of mine that one of them had */
+    unsigned seen;
+} parts;
+
+static void note_part(eventer_t e, void *closure)
+{
+    (*(unsigned *)closure) += eventer_get_callback(e) == never;
+    check(event_owner(e) == loop_self);
+}
+
+static void walk(void *closure)
+{
+    struct parts *p = closure;
+    uint64_t from = 0;
+    p->count = p->part_max = p->seen = 0;
+    do {
+        unsigned mine = 0;
+        from = p->next(from, note_part, &mine);
+        p->count++;
+        p->seen += mine;
+        p->part_max = mine > p->part_max ? mine : p->part_max;
+    } while (from != FOREACH_END);
+}
+
+static void fds_come_in_parts(void **state)
+{
+    static const unsigned counts[] = {0, FOREACH_PART_MAX - 1, FOREACH_PART_MAX,
+                                      FOREACH_PART_MAX + 1};
+    static eventer_t events[FOREACH_PART_MAX + 1];
+    int mask;
+    parts.next = foreach_fds_from;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        for (unsigned k = 0; k < counts[i]; k++) {
+            int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            assert_true(fd >= 0);
+            events[k] = eventer_alloc_fd(never, NULL, fd, EVENTER_READ);
+            eventer_set_owner(events[k], loop_at(1)->thread);
+            eventer_add(events[k]);
+        }
+        in_loop(1, walk, &parts);
+        assert_int_equal(parts.seen, counts[i]);
+        assert_in_range(parts.part_max, 0, FOREACH_PART_MAX);
+        in_loop(0, walk, &parts);
+        assert_int_equal(parts.seen, 0);
+        for (unsigned k = 0; k < counts[i]; k++)
+            eventer_close(events[k], &mask); /* the eventer's reference is the last */
+    }
+}
+
+static void timers_come_in_parts(void **state)
+{
+    static eventer_t timers[3 * FOREACH_PART_MAX];
+    const unsigned count = sizeof(timers) / sizeof(timers[0]);
+    parts.next = foreach_timers_from;
+    for (unsigned i = 0; i < count; i++) {
+        timers[i] = eventer_in_s_us(never, NULL, 3600 + i * 60, 0);
+        eventer_set_owner(timers[i], loop_at(1)->thread);
+        eventer_add(timers[i]);
+    }
+    settle_all();
+    in_loop(1, walk, &parts);
+    assert_int_equal(parts.seen, count);
+    assert_in_range(parts.count, 2, count + 2);
+    for (unsigned i = 0; i < count; i++)
+        eventer_free(eventer_remove(timers[i]));
+    settle_all();
+    in_loop(1, walk, &parts);
+    assert_int_equal(parts.seen, 0);
+}
+
 static const struct CMUnitTest tests[] = {
     clean_test(fds_are_shown_by_their_loops),
     clean_test(events_of_coroutines_are_shown_too),
@@ -192,6 +268,8 @@ static const struct CMUnitTest tests[] = {
     clean_test(a_timer_that_ends_another_is_no_trouble),
     clean_test(a_list_in_a_list_is_refused),
     clean_test(without_memory_timers_are_left_out_and_it_is_said),
+    clean_test(fds_come_in_parts),
+    clean_test(timers_come_in_parts),
 };
 
 int main(void)

@@ -5,6 +5,7 @@
  */
 #include "clean.h"
 
+#include "base/alloc.h"
 #include "eventer/visit.h"
 
 #include <errno.h>
@@ -71,10 +72,32 @@ static void a_round_within_a_round_is_refused(void **state)
     assert_checks();
 }
 
+static void one_loop_alone_may_be_visited(void **state)
+{
+    struct hold hold;
+    struct tour tour = {0};
+    struct visitor visitor = {
+        .visit = visit, .skip = count_skipped, .closure = &tour, .wait_ns = CLOCK_NS_PER_MS};
+    hold_begin(&hold, loop_at(0));
+    assert_int_equal(visit_loop(loop_at(0), &visitor), -ETIMEDOUT);
+    assert_int_equal(tour.skipped, 1);
+    assert_int_equal(tour.visited, 0);
+    hold_end(&hold);
+    visitor.wait_ns = VISIT_WAIT_NS;
+    assert_int_equal(visit_loop(loop_at(1), &visitor), 0);
+    assert_int_equal(tour.visited, 1);
+    settle_all();
+    assert_int_equal(tour.visited, 1);
+    alloc_fail_nth(1, 0);
+    assert_int_equal(visit_loop(loop_at(1), &visitor), -ENOMEM);
+    alloc_fail_nth(0, 0);
+}
+
 static const struct CMUnitTest tests[] = {
     clean_test(a_loop_that_is_busy_is_left_out_and_does_not_visit_later),
     clean_test(a_visitor_may_end_its_round),
     clean_test(a_round_within_a_round_is_refused),
+    clean_test(one_loop_alone_may_be_visited),
 };
 
 int main(void)

@@ -274,6 +274,54 @@ static void a_callback_may_cancel_or_move_one_that_is_due(void **state)
     wheel_cancel(&timers[0].node); /* on no wheel: nothing to do */
 }
 
+/* ---- a slot at a time ------------------------------------------------------------ */
+
+static unsigned shown[NODE_COUNT];
+
+static void show(struct wheel_node *node, void *closure)
+{
+    shown[list_entry(node, struct timer, node) - timers]++;
+}
+
+static void a_walk_by_slots_meets_once_what_stays_while_time_goes_on(void **state)
+{
+    uint64_t now_ns = 123456789012345;
+    random_state = 88172645463325252;
+    for (unsigned walk = 0; walk < 200; walk++) {
+        begin(now_ns);
+        memset(shown, 0, sizeof(shown));
+        for (size_t i = 0; i < NODE_COUNT; i++)
+            wheel_add(&wheel, &timers[i].node, random_due(now_ns));
+        uint64_t from = 0, before = 0;
+        while ((from = wheel_each_from(&wheel, from, show, NULL)) != WHEEL_NEVER) {
+            assert_true(from > before);
+            before = from;
+            now_ns += next_random() % ((uint64_t)1 << (next_random() % 36));
+            wheel_run(&wheel, now_ns);
+        }
+        for (size_t i = 0; i < NODE_COUNT; i++) {
+            assert_true(shown[i] <= 1);
+            if (timers[i].fired == 0)
+                assert_int_equal(shown[i], 1);
+        }
+    }
+}
+
+static void the_ends_of_time_are_met(void **state)
+{
+    begin(0);
+    memset(shown, 0, sizeof(shown));
+    wheel_add(&wheel, &timers[0].node, 0);
+    wheel_add(&wheel, &timers[1].node, UINT64_MAX);
+    uint64_t from = wheel_each_from(&wheel, 0, show, NULL);
+    assert_int_equal(shown[0], 1);
+    assert_int_equal(shown[1], 0);
+    while (from != WHEEL_NEVER)
+        from = wheel_each_from(&wheel, from, show, NULL);
+    assert_int_equal(shown[0], 1);
+    assert_int_equal(shown[1], 1);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_random_walk_agrees_with_a_plain_list),
     cmocka_unit_test(sleeping_as_told_reaches_a_far_timer_in_few_turns),
@@ -285,5 +333,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_end_of_time_can_be_waited_for),
     cmocka_unit_test(what_a_callback_adds_waits_for_the_next_run),
     cmocka_unit_test(a_callback_may_cancel_or_move_one_that_is_due),
+    cmocka_unit_test(a_walk_by_slots_meets_once_what_stays_while_time_goes_on),
+    cmocka_unit_test(the_ends_of_time_are_met),
 };
 HARNESS_MAIN(tests)
