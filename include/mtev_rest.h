@@ -151,6 +151,13 @@ API_EXPORT(mtev_boolean)
 mtev_http_rest_client_cert_auth(mtev_http_rest_closure_t *restc, int npats, char **pats);
 
 /*
+ * Answer GET of base and expression, for whom the <acl> admits, with all rules there are then:
+ * {BASE: [{"method": METHOD, "expression": EXPRESSION}, ...], ...}, those of a base in the order in
+ * which they are tried.  Returns 0, or -1 as mtev_http_rest_register().
+ */
+API_EXPORT(int) mtev_http_rest_disclose_endpoints(const char *base, const char *expression);
+
+/*
  * Read the whole body, for mtev_http_request_get_upload(), which borrows it until the request is
  * over.  Returns mtev_true once it is there; else mtev_false and in *mask what the handler is to
  * return at once: a mask to be called again (never in a coroutine, which waits here), or 0 when the
