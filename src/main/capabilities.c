@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "main/dso.h"
 
 #include <mtev_capabilities_listener.h>
@@ -56,15 +57,19 @@ static const char *escape_of(const struct document *d, char c, char room[static 
     return room;
 }
 
+/* Names of modules and hosts may have any bytes; both languages are UTF-8. */
 static void add_escaped(struct document *d, const char *text)
 {
     char room[8];
-    for (; *text != '\0'; text++) {
+    size_t len = strlen(text), count;
+    for (; len > 0; text += count, len -= count) {
         const char *escape = escape_of(d, *text, room);
-        if (escape != NULL)
-            add_text(d, escape);
+        count = utf8_len(text, len);
+        if (count == 0 || escape != NULL)
+            add_text(d, escape != NULL ? escape : UTF8_REPLACEMENT);
         else
-            add(d, text, 1);
+            add(d, text, count);
+        count = count == 0 ? 1 : count;
     }
 }
 

@@ -90,7 +90,7 @@ static void it_is_told_in_json(void **state)
 {
     const char *body = get("/capa.json");
     assert_string_equal(skip_value(body), "\n");
-    assert_has(body, "{\"version\":\"1.2 \\\"x\\\"\",\"mtev_version\":\"");
+    assert_has(body, "{\"version\":\"1.2 \\\"x\\\" \xef\xbf\xbd\xc3\xa4\",\"mtev_version\":\"");
     assert_has(body, "\"unameBuild\":{\"bitwidth\":\"");
     assert_has(body, "\"unameRun\":{\"bitwidth\":\"");
     assert_has(body,
@@ -110,7 +110,7 @@ static void assert_is_xml(const char *text)
     struct xml_error error;
     assert_int_equal(xml_parse("answer", text, strlen(text), &doc, &error), 0);
     xml_release(doc);
-    assert_has(text, "<version>1.2 &#34;x&#34;</version>");
+    assert_has(text, "<version>1.2 &#34;x&#34; \xef\xbf\xbd\xc3\xa4</version>");
     assert_has(text, "<service name=\"control_dispatch\"><control_dispatch>control_dispatch"
                      "</control_dispatch><commands><command name=\"0x43415041\"><name>"
                      "capabilities_transit</name></command></commands></service>");
@@ -163,7 +163,7 @@ int main(void)
     int count = 0;
     logged_begin();
     start_loops(2);
-    mtev_set_app_version("1.2 \"x\"");
+    mtev_set_app_version("1.2 \"x\" \xff\xc3\xa4");
     if (conf_load_text("test.conf",
                        "<test><listeners address='127.0.0.1' port='0'>"
                        "<listener type='http_rest_api'/><listener type='control_dispatch'/>"
