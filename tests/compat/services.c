@@ -158,6 +158,7 @@ static int client(eventer_t e, int mask, void *closure, struct timeval *now)
         expect("GET", "/by_acl/no", "", 403, "");
         expect("GET", "/open/x", "", 200, "hello, x");
         expect("GET", "/closed/x", "", 403, "");
+        expect("GET", "/rules/all", "", 200, "\"/rules/\":[{\"method\":\"GET\"");
         expect("GET", "/elsewhere", "", 404, "");
         mtevAssert(strcmp(ask("echo", "and back"), "and back") == 0);
     } else if (mask == EVENTER_ASYNCH_COMPLETE) {
@@ -177,6 +178,7 @@ static void set_rules(void)
     rule = mtev_http_rest_new_rule("GET", "/", "^closed/(.*)$", hello);
     mtev_rest_mountpoint_set_auth(rule, refuse);
     mtevAssert(mtev_http_rest_register("GET", "/", "^hello/(.*)$", hello) == 0);
+    mtevAssert(mtev_http_rest_disclose_endpoints("/rules/", "^all$") == 0);
     mtevAssert(mtev_http_rest_register("POST", "/", "^echo$", echo) == 0);
     mtevAssert(mtev_http_rest_register_auth("GET", "/", "^by_acl/(.*)$", hello,
                                             mtev_http_rest_client_cert_auth) == 0);

@@ -11,11 +11,14 @@
 #include <mtev_conf.h>
 #include <mtev_console.h>
 #include <mtev_dso.h>
+#include <mtev_events_rest.h>
+#include <mtev_heap_profiler.h>
 #include <mtev_listener.h>
 #include <mtev_log.h>
 #include <mtev_main.h>
 #include <mtev_memory.h>
 #include <mtev_rest.h>
+#include <mtev_stats.h>
 
 #define APPNAME "startup"
 
@@ -53,6 +56,15 @@ static void start(char part)
         mtev_console_init(APPNAME);
         mtev_console_conf_init();
         add_commands();
+        break;
+    case 'e':
+        mtev_events_rest_init();
+        break;
+    case 's':
+        mtev_stats_rest_init();
+        break;
+    case 'h':
+        mtev_heap_profiler_rest_init();
         break;
     case 'a':
         mtev_capabilities_listener_init();

@@ -143,7 +143,7 @@ class Installed(unittest.TestCase):
                            <listeners address="127.0.0.1" port="0"><listener type="mtev_console"/>
                            <listener type="http_rest_api"/><listener type="control_dispatch"/>
                            </listeners><rest><acl/></rest></startup>""")
-            for order in ("carld", "dcral", "racdl", "acrld"):
+            for order in ("carehsld", "dcehsral", "rsheacdl", "aecsrhld"):
                 with self.subTest(folder=folder, order=order):
                     self.assertEqual(run([program, order, configuration], **self.environment), "")
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "observe/survey_impl.h"
+
+#include "base/alloc.h"
+#include "eventer/pool.h"
+#include "eventer/visit.h"
+
+#include <errno.h>
+
+struct survey {
+    struct answer answer; /* first */
+    const struct survey_kind *kind;
+    struct loop **loops; /* owned: count of them */
+    size_t count, next;
+    uint64_t from; /* in the next loop */
+    struct survey_notes notes;
+};
+
+static void count_loop(struct loop *loop, void *closure)
+{
+    ((struct survey *)closure)->count++;
+}
+
+static void note_loop(struct loop *loop, void *closure)
+{
+    struct survey *s = closure;
+    s->loops[s->next++] = loop;
+}
+
+static void survey_free(struct survey *s)
+{
+    if (s == NULL)
+        return;
+    buf_free(&s->notes.bytes);
+    alloc_free(s->loops);
+    alloc_free(s);
+}
+
+static bool look(struct loop *loop, void *closure)
+{
+    struct survey *s = closure;
+    s->from = s->kind->look(loop, s->from, &s->notes);
+    return true;
+}
+
+/* The element that says what is missing. */
+static json_t *missing(const struct loop *loop, const char *why)
+{
+    return json_pack("{s:s, s:o}", "error", why, "loop", json_of_text(loop->name));
+}
+
+static void tell(struct survey *s, const struct loop *loop)
+{
+    const size_t size = s->kind->note_size;
+    for (size_t at = 0; at < s->notes.bytes.len; at += size)
+        if (!answer_add(&s->answer, s->kind->tell(s->notes.bytes.bytes + at)))
+            return;
+    if (s->notes.left_out > 0)
+        answer_add(&s->answer, missing(loop, "out of memory: something is left out"));
+}
+
+static bool more(struct answer *a)
+{
+    struct survey *s = (struct survey *)a;
+    if (s->next == s->count)
+        return false;
+    const struct visitor visitor = {.visit = look, .closure = s, .wait_ns = SURVEY_WAIT_NS};
+    struct loop *loop = s->loops[s->next];
+    s->notes.bytes.len = 0;
+    s->notes.left_out = 0;
+    int err = visit_loop(loop, &visitor);
+    if (err == -ENOMEM)
+        a->err = err;
+    else if (err != 0)
+        answer_add(a, missing(loop, "the loop is busy: what it has is left out"));
+    else
+        tell(s, loop);
+    if (err != 0 || s->from == SURVEY_END) {
+        s->from = 0;
+        s->next++;
+    }
+    return s->next < s->count;
+}
+
+static struct survey *survey_new(const struct survey_kind *kind)
+{
+    struct survey *s = alloc_zeroed(1, sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    s->answer = (struct answer){.more = more, .begin = "[", .end = "]\n"};
+    s->kind = kind;
+    buf_init(&s->notes.bytes, SURVEY_NOTES_MAX);
+    pool_each_loop(count_loop, s);
+    s->loops = alloc_zeroed(s->count, sizeof(*s->loops));
+    if (s->loops == NULL) {
+        survey_free(s);
+        return NULL;
+    }
+    pool_each_loop(note_loop, s);
+    s->next = 0;
+    return s;
+}
+
+void survey_answer(mtev_http_session_ctx *ctx, const struct survey_kind *kind)
+{
+    struct survey *s = survey_new(kind);
+    answer_send(ctx, &s->answer);
+    survey_free(s);
+}
