@@ -196,7 +196,7 @@ static void on_deadline(struct wheel_node *node)
 
 bool tls_handshake_speaks(const eventer_ssl_ctx_t *ctx, const char *protocol)
 {
-    const eventer_t e = ctx->e;
+    const eventer_t e = ctx == NULL ? NULL : ctx->e;
     if (e == NULL || e->kind != EVENT_FD || e->edge.on_ready != on_ready)
         return false; /* it is done by other means */
     const struct handshake *h = e->edge.context;

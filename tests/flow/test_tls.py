@@ -387,8 +387,10 @@ class Tls(Case):
 
     def test_the_protocol_above_tls_chooses_the_type(self):
         with self.daemon("<listener type='echo'><sslconfig><alpn>loud,quiet</alpn></sslconfig>"
-                         "</listener>", "<listener type='http_rest_api'/>") as daemon:
-            port, http = daemon.ports(2)
+                         "</listener>", "<listener type='http_rest_api'/>",
+                         "<listener type='http_rest_api'><config><http2>off</http2></config>"
+                         "</listener>") as daemon:
+            port, http, without_h2 = daemon.ports(3)
             for offered, greeting in ((["loud"], b"LOUD"), (["quiet"], b""), (None, b"")):
                 context = self.context()
                 if offered:
@@ -405,8 +407,9 @@ class Tls(Case):
             self.assertIn("no application protocol", said)
             context = self.context()
             context.set_alpn_protocols(["h2", "http/1.1"])
-            with self.connect(http, context) as connection:
-                self.assertEqual(connection.selected_alpn_protocol(), "http/1.1")
+            for port, wanted in ((http, "h2"), (without_h2, "http/1.1")):
+                with self.connect(port, context) as connection:
+                    self.assertEqual(connection.selected_alpn_protocol(), wanted)
             self.stops(daemon)
 
     def serial(self, port):
