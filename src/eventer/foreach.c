@@ -136,14 +136,15 @@ struct part {
     unsigned shown;
 };
 
-uint64_t foreach_fds_from(uint64_t from, void (*fn)(eventer_t e, void *closure), void *closure)
+uint64_t foreach_fds_from(uint64_t from, void (*fn)(eventer_t e, int fd, void *closure),
+                          void *closure)
 {
     int fd = fdtable_next((int)from);
     unsigned shown = 0, looked_at = 0;
     while (fd >= 0 && shown < FOREACH_PART_MAX && looked_at++ < FOREACH_FDS_MAX) {
         eventer_t e = event_of(fdtable_find(fd), loop_self);
         if (e != NULL) {
-            fn(e, closure);
+            fn(e, fd, closure);
             eventer_free(e);
             shown++;
         }

@@ -17,8 +17,12 @@
 #define FOREACH_PART_MAX 256  /* events of a part */
 #define FOREACH_FDS_MAX  4096 /* fds that are looked at for a part */
 
-/* Show events that are registered for an fd, from that fd on. */
-uint64_t foreach_fds_from(uint64_t from, void (*fn)(eventer_t e, void *closure), void *closure);
+/*
+ * Show events that are registered for an fd, from that fd on.  The fd is told beside, since another
+ * thread may close the event meanwhile.
+ */
+uint64_t foreach_fds_from(uint64_t from, void (*fn)(eventer_t e, int fd, void *closure),
+                          void *closure);
 
 /*
  * Show timers, from that tick of the loop's wheel on.  The timers of one slot of the wheel are in

@@ -32,16 +32,16 @@ static void note_address(int (*get)(int, struct sockaddr *, socklen_t *), int fd
         out->len = 0;
 }
 
-static void note_socket(eventer_t e, void *closure)
+static void note_socket(eventer_t e, int fd, void *closure)
 {
     struct socket_note note = {.impl = e->wire->name,
                                .pool = eventer_pool_name(eventer_get_pool_for_event(e)),
-                               .fd = eventer_get_fd(e),
+                               .fd = fd,
                                .mask = eventer_get_mask(e)};
     snprintf(note.callback, sizeof(note.callback), "%s",
              eventer_name_for_callback_e(eventer_get_callback(e), e));
-    note_address(getsockname, note.fd, &note.local);
-    note_address(getpeername, note.fd, &note.remote);
+    note_address(getsockname, fd, &note.local);
+    note_address(getpeername, fd, &note.remote);
     survey_note(closure, &note, sizeof(note));
 }
 

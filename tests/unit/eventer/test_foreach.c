@@ -190,7 +190,7 @@ static void without_memory_timers_are_left_out_and_it_is_said(void **state)
 /* ---- a part at a time ------------------------------------------------------------ */
 
 static struct parts {
-    uint64_t (*next)(uint64_t from, void (*fn)(eventer_t e, void *closure), void *closure);
+    bool of_fds;              /* or of timers */
     unsigned count, part_max; /* parts; events of mine that one of them had */
     unsigned seen;
 } parts;
@@ -201,6 +201,12 @@ static void note_part(eventer_t e, void *closure)
     check(event_owner(e) == loop_self);
 }
 
+static void note_fd(eventer_t e, int fd, void *closure)
+{
+    check_int(eventer_get_fd(e), fd);
+    note_part(e, closure);
+}
+
 static void walk(void *closure)
 {
     struct parts *p = closure;
@@ -208,7 +214,8 @@ static void walk(void *closure)
     p->count = p->part_max = p->seen = 0;
     do {
         unsigned mine = 0;
-        from = p->next(from, note_part, &mine);
+        from = p->of_fds ? foreach_fds_from(from, note_fd, &mine)
+                         : foreach_timers_from(from, note_part, &mine);
         p->count++;
         p->seen += mine;
         p->part_max = mine > p->part_max ? mine : p->part_max;
@@ -221,7 +228,7 @@ static void fds_come_in_parts(void **state)
                                       FOREACH_PART_MAX + 1};
     static eventer_t events[FOREACH_PART_MAX + 1];
     int mask;
-    parts.next = foreach_fds_from;
+    parts.of_fds = true;
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         for (unsigned k = 0; k < counts[i]; k++) {
             int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -244,7 +251,7 @@ static void timers_come_in_parts(void **state)
 {
     static eventer_t timers[3 * FOREACH_PART_MAX];
     const unsigned count = sizeof(timers) / sizeof(timers[0]);
-    parts.next = foreach_timers_from;
+    parts.of_fds = false;
     for (unsigned i = 0; i < count; i++) {
         timers[i] = eventer_in_s_us(never, NULL, 3600 + i * 60, 0);
         eventer_set_owner(timers[i], loop_at(1)->thread);
