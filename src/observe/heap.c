@@ -94,7 +94,7 @@ static void send_profile(mtev_http_session_ctx *ctx)
     if (profile != NULL)
         *profile = (struct profile){
             .answer = {.more = more_profile, .type = "application/octet-stream"}, .fd = -1};
-    answer_send(ctx, &profile->answer);
+    answer_send(ctx, profile == NULL ? NULL : &profile->answer);
     if (profile != NULL && profile->fd >= 0)
         close(profile->fd);
     alloc_free(profile);

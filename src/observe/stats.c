@@ -188,7 +188,7 @@ static int answer_stats(mtev_http_session_ctx *ctx, bool is_delete)
     if (wrong != NULL)
         answer_error(ctx, 400, "BAD REQUEST", wrong);
     else
-        answer_send(ctx, &s->answer);
+        answer_send(ctx, s == NULL ? NULL : &s->answer);
     alloc_free(s);
     return 0;
 }

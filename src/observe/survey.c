@@ -14,6 +14,7 @@ struct survey {
     size_t count, next;
     uint64_t from; /* in the next loop */
     struct survey_notes notes;
+    size_t told; /* bytes of the notes that were told of */
 };
 
 static void count_loop(struct loop *loop, void *closure)
@@ -49,37 +50,43 @@ static json_t *missing(const struct loop *loop, const char *why)
     return json_pack("{s:s, s:o}", "error", why, "loop", json_of_text(loop->name));
 }
 
-static void tell(struct survey *s, const struct loop *loop)
+/* Have the next loop write notes, or say why it did not; and go on to the next one if that is due.
+ */
+static void take_notes(struct survey *s)
 {
-    const size_t size = s->kind->note_size;
-    for (size_t at = 0; at < s->notes.bytes.len; at += size)
-        if (!answer_add(&s->answer, s->kind->tell(s->notes.bytes.bytes + at)))
-            return;
-    if (s->notes.left_out > 0)
+    const struct visitor visitor = {.visit = look, .closure = s, .wait_ns = SURVEY_WAIT_NS};
+    struct loop *loop = s->loops[s->next];
+    s->notes.bytes.len = s->told = 0;
+    s->notes.left_out = 0;
+    int err = visit_loop(loop, &visitor);
+    if (err == -ENOMEM)
+        s->answer.err = err;
+    else if (err != 0)
+        answer_add(&s->answer, missing(loop, "the loop is busy: what it has is left out"));
+    else if (s->notes.left_out > 0)
         answer_add(&s->answer, missing(loop, "out of memory: something is left out"));
+    if (err != 0 || s->from == SURVEY_END) {
+        s->from = 0;
+        s->next++;
+    }
+}
+
+/* Tell of as many notes as one part has room for. */
+static void tell(struct survey *s)
+{
+    while (s->told < s->notes.bytes.len && s->answer.text.len < ANSWER_PART_LEN &&
+           answer_add(&s->answer, s->kind->tell(s->notes.bytes.bytes + s->told)))
+        s->told += s->kind->note_size;
 }
 
 static bool more(struct answer *a)
 {
     struct survey *s = (struct survey *)a;
-    if (s->next == s->count)
-        return false;
-    const struct visitor visitor = {.visit = look, .closure = s, .wait_ns = SURVEY_WAIT_NS};
-    struct loop *loop = s->loops[s->next];
-    s->notes.bytes.len = 0;
-    s->notes.left_out = 0;
-    int err = visit_loop(loop, &visitor);
-    if (err == -ENOMEM)
-        a->err = err;
-    else if (err != 0)
-        answer_add(a, missing(loop, "the loop is busy: what it has is left out"));
-    else
-        tell(s, loop);
-    if (err != 0 || s->from == SURVEY_END) {
-        s->from = 0;
-        s->next++;
-    }
-    return s->next < s->count;
+    if (s->told == s->notes.bytes.len && s->next < s->count)
+        take_notes(s);
+    if (a->err == 0)
+        tell(s);
+    return s->told < s->notes.bytes.len || s->next < s->count;
 }
 
 static struct survey *survey_new(const struct survey_kind *kind)
@@ -104,6 +111,6 @@ static struct survey *survey_new(const struct survey_kind *kind)
 void survey_answer(mtev_http_session_ctx *ctx, const struct survey_kind *kind)
 {
     struct survey *s = survey_new(kind);
-    answer_send(ctx, &s->answer);
+    answer_send(ctx, s == NULL ? NULL : &s->answer);
     survey_free(s);
 }

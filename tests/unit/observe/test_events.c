@@ -343,6 +343,7 @@ static void job_queues_are_told(void **state)
     in_loop(0, add_job, &done);
     tally_wait(&done);
     tally_wait(&done);
+    await_jobs(eventer_default_jobq(), 2);
     json_t *all = asking_json("/eventer/jobq.json");
     const json_t *other = json_object_get(all, "other \xef\xbf\xbd");
     assert_string_equal(text_of(other, "mode"), "LIFO");

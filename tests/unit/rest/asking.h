@@ -90,6 +90,16 @@ static inline int asking_tear_down(void **state)
 
 #define asking_test(test) cmocka_unit_test_setup_teardown(test, logged_set_up, asking_tear_down)
 
+/* Return once q has counted so many jobs that have ended: it does so behind their COMPLETE. */
+static inline void await_jobs(eventer_jobq_t *q, uint64_t count)
+{
+    eventer_jobq_stats_t stats;
+    do {
+        sched_yield();
+        eventer_jobq_get_stats(q, &stats);
+    } while (stats.done < count);
+}
+
 /* Ask over fd, which is closed.  Returns the body; "" if there is none. */
 static inline const char *asking_over(int fd, const char *method, const char *path)
 {
